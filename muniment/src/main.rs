@@ -1,0 +1,2 @@
+//! The `muniment` binary.
+fn main() {}
