@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream};
 use embedded::objects::ObjectServer;
 use runtime::aws::{Access, Keys};
 use runtime::s3::S3Settings;
@@ -86,7 +86,7 @@ impl World {
             .send()
             .await;
         let body = got.map_err(|error| code(&error))?.body.collect().await;
-        body.map(|body| body.to_vec())
+        body.map(AggregatedBytes::to_vec)
             .map_err(|error| error.to_string())
     }
 

@@ -34,7 +34,7 @@ pub(super) struct Incoming {
 
 /// A body that came to its end, but for what has not been pushed yet.
 pub(super) struct Taken {
-    intake: Intake,
+    intake: Box<Intake>,
     rest: Vec<Bytes>,
     expected: Expected,
 }
@@ -63,7 +63,7 @@ impl Incoming {
 
     /// Reads the body to its end.
     pub(super) async fn take(mut self, intake: Intake) -> S3Result<Taken> {
-        let mut pushing = Pushing::Idle(intake);
+        let mut pushing = Pushing::Idle(Box::new(intake));
         let mut rest = Vec::new();
         let mut held = 0;
         if let Some(mut body) = self.body.take() {
@@ -110,8 +110,8 @@ impl Taken {
 }
 
 enum Pushing {
-    Idle(Intake),
-    Busy(JoinHandle<Result<Intake, StoreError>>),
+    Idle(Box<Intake>),
+    Busy(JoinHandle<Result<Box<Intake>, StoreError>>),
 }
 
 impl Pushing {
@@ -121,7 +121,7 @@ impl Pushing {
         Ok(Self::Busy(tokio::task::spawn_blocking(work)))
     }
 
-    async fn wait(self) -> S3Result<Intake> {
+    async fn wait(self) -> S3Result<Box<Intake>> {
         match self {
             Self::Idle(intake) => Ok(intake),
             Self::Busy(work) => work.await.map_err(internal)?.map_err(of_store),
