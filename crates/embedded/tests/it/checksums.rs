@@ -3,7 +3,7 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
 
 use crate::world::{BUCKET, MIB, World, bytes, code};
 
@@ -136,4 +136,54 @@ async fn overwriting_a_checksummed_object_forgets_its_checksum() {
         .unwrap();
     assert_eq!(got.checksum_sha256(), None);
     assert_eq!(got.body.collect().await.unwrap().to_vec(), b"other");
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_over_a_checksummed_object_can_be_read() {
+    let world = World::new().await;
+    let put = world.client.put_object().bucket(BUCKET).key("object");
+    let put = put
+        .body(ByteStream::from_static(b"hello"))
+        .checksum_sha256(HELLO_SHA256);
+    put.send().await.unwrap();
+    let created = world
+        .client
+        .create_multipart_upload()
+        .bucket(BUCKET)
+        .key("object");
+    let id = created.send().await.unwrap().upload_id.unwrap();
+    let part = world
+        .client
+        .upload_part()
+        .bucket(BUCKET)
+        .key("object")
+        .upload_id(&id);
+    let part = part
+        .part_number(1)
+        .body(ByteStream::from_static(b"parts"))
+        .send()
+        .await
+        .unwrap();
+    let part = CompletedPart::builder()
+        .part_number(1)
+        .set_e_tag(part.e_tag)
+        .build();
+    let parts = CompletedMultipartUpload::builder().parts(part).build();
+    let done = world
+        .client
+        .complete_multipart_upload()
+        .bucket(BUCKET)
+        .key("object");
+    done.upload_id(id)
+        .multipart_upload(parts)
+        .send()
+        .await
+        .unwrap();
+    let got = world.client.get_object().bucket(BUCKET).key("object");
+    let got = got
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(got.body.collect().await.unwrap().to_vec(), b"parts");
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::error::{internal, invalid, of_store};
 use super::translate;
-use crate::objects::store::{Algorithm, Expected, Intake, StoreError};
+use crate::objects::store::{Algorithm, Content, Expected, Intake, MAX_SIZE, StoreError};
 
 /// So much is taken from the wire before it goes to the disk.
 const BUFFER: usize = 256 << 10;
@@ -49,6 +49,9 @@ impl Incoming {
         trailers: Option<TrailingHeaders>,
     ) -> S3Result<Self> {
         let (expected, trailing) = translate::expected(headers, uri, length)?;
+        if expected.length.is_some_and(|length| length > MAX_SIZE) {
+            return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
+        }
         let mut algorithms: Vec<Algorithm> = expected.checksums.algorithms().collect();
         algorithms.extend(&trailing);
         algorithms.extend(asked.and_then(|name| Algorithm::named(name.as_str())));
@@ -103,7 +106,7 @@ impl Incoming {
 
 impl Taken {
     /// The rest of the work, for a thread that may block.
-    pub(super) fn finish(mut self) -> Result<crate::objects::store::Content, StoreError> {
+    pub(super) fn finish(mut self) -> Result<Content, StoreError> {
         self.intake.push(&self.rest)?;
         self.intake.finish(&self.expected)
     }
