@@ -75,5 +75,4 @@ fn build() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .limit_complexity(COMPLEXITY)
         .limit_recursive_depth(64)
         .limit_directives(20)
-        .extension(async_graphql::extensions::Tracing)
 }
