@@ -27,6 +27,7 @@ mod listing;
 mod payload;
 mod problems;
 mod report;
+mod scan;
 mod tag_files;
 mod tar_reader;
 mod text;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod by_hand;
 mod conformance;
 mod hostile;
 mod support;
