@@ -1,1 +1,18 @@
-//! entity
+//! Rows as sea-orm entities, one file a table.
+//!
+//! Owns the shape of rows. Does not own rules, queries or GraphQL.
+
+pub mod check;
+pub mod collection;
+pub mod comment;
+pub mod event;
+pub mod export;
+pub mod export_item;
+pub mod job;
+pub mod mutation_key;
+pub mod policy;
+pub mod record;
+pub mod task;
+pub mod transfer;
+pub mod transfer_total;
+pub mod version;

@@ -1,1 +1,22 @@
-//! migration
+//! Migrations: one file a change, up and down, for PostgreSQL and SQLite alike.
+//!
+//! To change the schema: add a file `mYYYYMMDD_NNNN_what.rs` with `up` and `down`, name it in
+//! [`Migrator`], and change `entity`. Expand first (new columns nullable or with a default), contract in a
+//! later release, so that two versions of the API can run side by side.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261120_0001_begin;
+mod sql;
+
+/// Runs the migrations in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261120_0001_begin::Migration)]
+    }
+}
+
+pub use sea_orm_migration::MigratorTrait;

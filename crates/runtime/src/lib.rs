@@ -1,1 +1,21 @@
-//! runtime
+//! What both processes, `api` and `worker`, are made of.
+//!
+//! Owns reading settings, stopping in an orderly way, logging, time and new ids, retrying,
+//! and the doors to the queue and the object store. Does not own any rule of Muniment's:
+//! nothing here knows what a record is, and nothing of ours is imported.
+//!
+//! Always: the current time is read in [`clock`], new ids are made in [`ids`], tasks are
+//! started in [`shutdown`] and environment variables are read in [`config`], and nowhere else.
+
+pub mod aws;
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod queue;
+pub mod s3;
+pub mod shutdown;
+pub mod telemetry;
+
+/// Re-exported so that every crate speaks of the same secret type.
+pub use secrecy;

@@ -1,0 +1,140 @@
+//! What SQS's errors mean to us.
+
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::BatchResultErrorEntry;
+
+use crate::queue::{QueueError, Unsent};
+
+/// Codes that say the call is wrong and will stay so. Whatever is not here may be tried again,
+/// authorisation included: credentials are renewed and policies are mended.
+const WRONG: [&str; 14] = [
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "AWS.SimpleQueueService.UnsupportedOperation",
+    "BatchEntryIdsNotDistinct",
+    "BatchRequestTooLong",
+    "EmptyBatchRequest",
+    "InvalidAddress",
+    "InvalidAttributeName",
+    "InvalidBatchEntryId",
+    "InvalidMessageContents",
+    "InvalidParameterValue",
+    "MissingParameter",
+    "QueueDoesNotExist",
+    "TooManyEntriesInBatchRequest",
+    "UnsupportedOperation",
+];
+
+/// Codes that say a receipt is of no use any more.
+const NOT_HELD: [&str; 4] = [
+    "AWS.SimpleQueueService.MessageNotInflight",
+    "InvalidIdFormat",
+    "MessageNotInflight",
+    "ReceiptHandleIsInvalid",
+];
+
+pub(super) fn call<E, R>(error: SdkError<E, R>) -> QueueError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let built = matches!(error, SdkError::ConstructionFailure(_));
+    let code = error.as_service_error().and_then(|service| service.code());
+    let meaning = code.map_or(Meaning::Later, meaning);
+    let text = DisplayErrorContext(error).to_string();
+    match meaning {
+        Meaning::NotHeld => QueueError::NotHeld,
+        Meaning::Never => QueueError::Refused(text),
+        Meaning::Later if built => QueueError::Refused(text),
+        Meaning::Later => QueueError::Unavailable(text),
+    }
+}
+
+pub(super) fn built(error: impl std::fmt::Display) -> QueueError {
+    QueueError::Refused(error.to_string())
+}
+
+pub(super) fn entry(failed: &BatchResultErrorEntry) -> Option<Unsent> {
+    Some(Unsent {
+        index: failed.id.parse().ok()?,
+        code: failed.code.clone(),
+        retryable: !failed.sender_fault && meaning(&failed.code) == Meaning::Later,
+    })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Meaning {
+    Later,
+    Never,
+    NotHeld,
+}
+
+fn meaning(code: &str) -> Meaning {
+    if NOT_HELD.contains(&code) {
+        Meaning::NotHeld
+    } else if WRONG.contains(&code) {
+        Meaning::Never
+    } else {
+        Meaning::Later
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
+
+    use super::*;
+
+    fn service(code: &str) -> QueueError {
+        let metadata = aws_sdk_sqs::error::ErrorMetadata::builder()
+            .code(code)
+            .build();
+        call(SdkError::service_error(
+            ReceiveMessageError::generic(metadata),
+            (),
+        ))
+    }
+
+    #[test]
+    fn only_what_will_stay_wrong_is_not_tried_again() {
+        for (code, retryable) in [
+            ("QueueDoesNotExist", false),
+            ("InvalidMessageContents", false),
+            ("ReceiptHandleIsInvalid", false),
+            ("RequestThrottled", true),
+            ("AccessDenied", true),
+            ("InternalFailure", true),
+            ("SomethingNew", true),
+        ] {
+            assert_eq!(service(code).is_retryable(), retryable, "{code}");
+        }
+        let timeout = SdkError::<ReceiveMessageError, ()>::timeout_error("slow");
+        assert!(call(timeout).is_retryable());
+    }
+
+    #[test]
+    fn a_receipt_that_ran_out_is_told_apart() {
+        assert!(matches!(
+            service("ReceiptHandleIsInvalid"),
+            QueueError::NotHeld
+        ));
+        assert!(matches!(
+            service("AWS.SimpleQueueService.MessageNotInflight"),
+            QueueError::NotHeld
+        ));
+    }
+
+    #[test]
+    fn a_failed_entry_names_the_message() {
+        let failed = BatchResultErrorEntry::builder();
+        let failed = failed
+            .id("12")
+            .code("InternalError")
+            .sender_fault(false)
+            .build();
+        let unsent = failed.ok().as_ref().and_then(entry);
+        assert_eq!(
+            unsent.map(|unsent| (unsent.index, unsent.retryable)),
+            Some((12, true))
+        );
+    }
+}

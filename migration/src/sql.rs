@@ -1,0 +1,31 @@
+//! The column types in which the two databases differ.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+/// Runs statements in which `{uuid}`, `{time}`, `{json}` and `{bytes}` (text in byte order) stand for column types.
+pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    let postgres = manager.get_database_backend() == DbBackend::Postgres;
+    let types = if postgres {
+        [
+            ("{uuid}", "uuid"),
+            ("{time}", "timestamptz"),
+            ("{json}", "jsonb"),
+            ("{bytes}", "text COLLATE \"C\""),
+        ]
+    } else {
+        [
+            ("{uuid}", "blob"),
+            ("{time}", "text"),
+            ("{json}", "text"),
+            ("{bytes}", "text"),
+        ]
+    };
+    for statement in statements {
+        let mut sql = (*statement).to_owned();
+        for (name, column_type) in types {
+            sql = sql.replace(name, column_type);
+        }
+        manager.get_connection().execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
