@@ -42,18 +42,18 @@ pub(super) async fn write(
     let (sink, filled) = Sink::new(parts::part_size(plan.archive_len, settings.part)?);
     let (ahead, next) = mpsc::channel(1);
     // All three go on at once: fetching, putting in order, uploading.
-    let ((), sunk, parts) = tokio::try_join!(
+    let ((), archived, parts) = tokio::try_join!(
         fetch(deps, items, ahead),
         archive(deps, items, plan, sink, next, progress),
         parts::upload(upload, filled, settings.parallel_parts),
     )?;
     tracing::info!(
-        export = %work.export, files = plan.oxum.streams, bytes = sunk.size, "the package is written"
+        export = %work.export, files = plan.oxum.streams, bytes = archived.size, "the package is written"
     );
     Ok(Written {
         parts,
-        size: sunk.size,
-        sha256: sunk.sha256,
+        size: archived.size,
+        sha256: archived.sha256,
     })
 }
 
