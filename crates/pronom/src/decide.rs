@@ -26,6 +26,11 @@ const CONTAINERS: [(&str, Option<ContainerKind>); 3] = [
     ("x-fmt/266", None),
 ];
 
+/// The PUIDs of the formats that are opened as containers.
+pub(crate) fn container_puids() -> impl Iterator<Item = &'static str> {
+    CONTAINERS.iter().map(|(puid, _)| *puid)
+}
+
 /// What the matcher found.
 pub(crate) struct Evidence<'a> {
     pub(crate) hits: Vec<Candidate>,

@@ -12,11 +12,12 @@ use std::{
 use crate::{
     compiled,
     container::Containers,
+    decide,
     error::LoadError,
     file,
     identification::Identification,
     load,
-    matcher::{Matcher, Prepared},
+    matcher::{Matcher, Prepared, Priorities},
     model::{Format, Model},
     stream::Stream,
 };
@@ -92,8 +93,22 @@ impl Signatures {
             let formats = owners.get(&signature.id)?;
             Some(Prepared::new(signature, formats.clone()))
         });
+        let by_id: HashMap<u32, u32> = (0_u32..)
+            .zip(&model.formats)
+            .map(|(at, format)| (format.id, at))
+            .collect();
+        let lower = model.formats.iter().map(|format| {
+            let ids = format.priority_over.iter();
+            ids.filter_map(|id| by_id.get(id).copied()).collect()
+        });
+        let priorities = Priorities {
+            over: lower.collect(),
+            containers: decide::container_puids()
+                .filter_map(|puid| by_puid.get(puid).copied())
+                .collect(),
+        };
         Self {
-            matcher: Matcher::new(prepared.collect()),
+            matcher: Matcher::new(prepared.collect(), priorities),
             containers: Containers::new(&model.containers),
             version: model.version,
             container_version: model.container_version,

@@ -124,4 +124,18 @@ impl<'a> Source<'a> {
         bytes.truncate(got);
         Ok(bytes.into())
     }
+
+    /// Fills `buf` from `offset` on, as far as the object goes.
+    pub(crate) fn fill(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.size.saturating_sub(offset);
+        let count = usize::try_from(left).map_or(buf.len(), |left| buf.len().min(left));
+        let buf = &mut buf[..count];
+        if let Some(bytes) = self.held(offset, count) {
+            buf.copy_from_slice(bytes);
+            return Ok(count);
+        }
+        let got = self.random.read_at(offset, buf)?;
+        self.fetched += got as u64;
+        Ok(got)
+    }
 }

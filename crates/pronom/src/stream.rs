@@ -149,6 +149,9 @@ impl<'s> Stream<'s> {
     }
 }
 
+/// So much more is read at a time.
+const STEP: usize = 512 << 10;
+
 /// Shows `scan` the object from `from` to its end, as long as it looks for something.
 pub(crate) fn sweep(
     signatures: &Signatures,
@@ -157,24 +160,25 @@ pub(crate) fn sweep(
     from: u64,
 ) -> io::Result<()> {
     let context = signatures.matcher.context;
-    let mut buffer: Vec<u8> = Vec::new();
+    let mut buffer = vec![0; context + STEP];
+    let mut filled = 0;
     let mut base = from;
     while scan.is_looking() {
-        let more = source.up_to(base + buffer.len() as u64, CHUNK)?;
-        let done = more.is_empty();
-        buffer.extend_from_slice(&more);
-        let size = Some(source.size()).filter(|size| base + buffer.len() as u64 >= *size || done);
+        let got = source.fill(base + filled as u64, &mut buffer[filled..])?;
+        filled += got;
+        let end = base + filled as u64;
         let window = Window {
-            bytes: &buffer,
+            bytes: &buffer[..filled],
             base,
-            size: size.map(|_| base + buffer.len() as u64),
+            size: (got == 0 || end >= source.size()).then_some(end),
         };
         scan.advance(&window);
         if window.is_last() {
             break;
         }
-        let passed = buffer.len().saturating_sub(context);
-        buffer.drain(..passed);
+        let passed = filled.saturating_sub(context);
+        buffer.copy_within(passed..filled, 0);
+        filled -= passed;
         base += passed as u64;
     }
     Ok(())

@@ -126,7 +126,8 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
             return Err(Error::TooLarge);
         }
     }
-    for sector in compound.chain(u32_at(&header, 60), MAX_TABLE)? {
+    let mini_sectors = (u32_at(&header, 64) as usize).min(MAX_TABLE);
+    for sector in compound.chain(u32_at(&header, 60), mini_sectors)? {
         let bytes = compound.sector(source, sector)?;
         compound.mini_table.extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
     }

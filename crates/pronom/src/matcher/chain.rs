@@ -5,6 +5,8 @@
 //!
 //! Always: the time is linear in the window, whatever the bytes are.
 
+use memchr::memmem;
+
 use super::{
     spread::{self, Region, Side},
     window::Window,
@@ -28,6 +30,7 @@ pub(crate) struct Chain {
     pub(crate) sub: SubSequence,
     pub(crate) left: (u64, u64),
     pub(crate) right: (u64, u64),
+    finder: Option<memmem::Finder<'static>>,
 }
 
 /// Anchors that are tried one by one before the rest is tried together.
@@ -40,8 +43,14 @@ impl Chain {
         Self {
             left: lengths(&sub.left),
             right: lengths(&sub.right),
+            finder: sub.anchor.owned_finder(),
             sub,
         }
+    }
+
+    fn next_anchor(&self, bytes: &[u8], from: usize, last: usize) -> Option<usize> {
+        let finder = self.finder.as_ref();
+        self.sub.anchor.find_with(finder, bytes, from, last)
     }
 
     fn anchor_len(&self) -> u64 {
@@ -51,6 +60,11 @@ impl Chain {
     /// The most bytes that the whole can take.
     pub(crate) fn span(&self) -> u64 {
         self.left.1 + self.anchor_len() + self.right.1
+    }
+
+    /// The most bytes from the begin of the anchor to the end of the whole.
+    pub(crate) fn lookahead(&self) -> u64 {
+        self.anchor_len() + self.right.1
     }
 
     /// The first place at or after `from` where an anchor may be, for a search that begins after `marker`.
@@ -111,7 +125,7 @@ impl Chain {
         let bytes = places.window.bytes;
         let mut from = low;
         for _ in 0..SINGLE_TRIES {
-            let at = self.sub.anchor.find(bytes, from, high)?;
+            let at = self.next_anchor(bytes, from, high)?;
             if let Some(found) = self.around(places, at) {
                 return Some(found);
             }
@@ -120,7 +134,7 @@ impl Chain {
         loop {
             let mut anchors = Vec::new();
             while anchors.len() < BATCH {
-                let Some(at) = self.sub.anchor.find(bytes, from, high) else {
+                let Some(at) = self.next_anchor(bytes, from, high) else {
                     break;
                 };
                 anchors.push(at);

@@ -118,10 +118,11 @@ pub(super) fn reachable(
         let (low, high) = spans[at + 1];
         let begins = level.iter().map(|fragment| {
             let mut begins = Vec::new();
+            let searcher = fragment.pattern.searcher();
             let mut from = low;
             let high = if outside.is_none() { high.min(latest) } else { high };
             let last = high.min(region.to.saturating_sub(fragment.pattern.len()));
-            while let Some(begin) = fragment.pattern.find(region.bytes, from, last) {
+            while let Some(begin) = searcher.find(region.bytes, from, last) {
                 from = begin + 1;
                 let edge = match side {
                     Side::Right => begin + fragment.pattern.len(),
