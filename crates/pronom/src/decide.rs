@@ -10,8 +10,7 @@
 use std::io;
 
 use crate::{
-    container,
-    flags,
+    container, flags,
     identification::{Basis, Identification, Match},
     matcher::{candidate::Candidate, window::Window},
     model::{ContainerKind, Format},
@@ -61,7 +60,11 @@ pub(crate) fn decide(
             if hits.iter().all(|hit| hit.format != *format) {
                 let ranges = ranges.clone();
                 let (format, basis) = (*format, Basis::Signature);
-                hits.push(Hit { format, basis, ranges });
+                hits.push(Hit {
+                    format,
+                    basis,
+                    ranges,
+                });
             }
         }
     }
@@ -78,7 +81,10 @@ pub(crate) fn decide(
         if let Some(kind) = kind {
             let (found, error) = container::identify(signatures, *kind, source);
             identification.container_error = error.or(identification.container_error);
-            let inside = found.puids.iter().filter_map(|puid| signatures.index_of(puid));
+            let inside = found
+                .puids
+                .iter()
+                .filter_map(|puid| signatures.index_of(puid));
             let mut inside: Vec<Hit> = inside
                 .map(|format| Hit {
                     format,
@@ -100,7 +106,10 @@ pub(crate) fn decide(
             hits = by_extension(signatures, extension);
         }
     }
-    identification.matches = hits.into_iter().map(|hit| to_match(signatures, hit)).collect();
+    identification.matches = hits
+        .into_iter()
+        .map(|hit| to_match(signatures, hit))
+        .collect();
     flags::set(&mut identification, &evidence.tail, opened.as_ref(), source);
     identification
 }

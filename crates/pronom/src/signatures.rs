@@ -2,12 +2,7 @@
 //!
 //! Owns the public face of the library. Does not own how a file is read (`stream`, `file`) or judged (`decide`).
 
-use std::{
-    collections::HashMap,
-    io,
-    path::Path,
-    sync::OnceLock,
-};
+use std::{collections::HashMap, io, path::Path, sync::OnceLock};
 
 use crate::{
     compiled,
@@ -82,7 +77,10 @@ impl Signatures {
                     }
                 }
             }
-            let puids = model.containers.iter().flat_map(|container| &container.puids);
+            let puids = model
+                .containers
+                .iter()
+                .flat_map(|container| &container.puids);
             if !puids.into_iter().any(|puid| *puid == format.puid) {
                 for signature in &format.signatures {
                     owners.entry(*signature).or_default().push(at);

@@ -74,7 +74,8 @@ impl<'s> Stream<'s> {
                 self.buffer.extend_from_slice(tail);
                 return;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
+            let (now, later) =
+                bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() >= full {
@@ -117,7 +118,10 @@ impl<'s> Stream<'s> {
             base: self.base,
             size: Some(size),
         };
-        let parts = [(self.base, self.buffer.as_slice()), (0, self.head.as_slice())];
+        let parts = [
+            (self.base, self.buffer.as_slice()),
+            (0, self.head.as_slice()),
+        ];
         let mut source = Source::new(parts, random, size);
         let mut scan = match self.scan {
             Some(scan) => scan,

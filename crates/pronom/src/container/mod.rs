@@ -83,7 +83,9 @@ impl Kind {
         let at = self.signatures.len();
         for file in &signature.files {
             let content = file.signatures.iter();
-            let content: Vec<_> = content.map(|inner| Prepared::new(inner, Vec::new())).collect();
+            let content: Vec<_> = content
+                .map(|inner| Prepared::new(inner, Vec::new()))
+                .collect();
             let entry = self.entries.entry(file.path.clone()).or_default();
             let needs = content.iter().map(need);
             entry.need = needs.fold(entry.need, usize::max);
@@ -143,7 +145,11 @@ impl<'a> Progress<'a> {
                 None => false,
                 Some(bytes) => {
                     let size = whole.then_some(bytes.len() as u64);
-                    let window = Window { bytes, base: 0, size };
+                    let window = Window {
+                        bytes,
+                        base: 0,
+                        size,
+                    };
                     file.content.iter().any(|inner| matches(inner, &window))
                 }
             };

@@ -82,7 +82,14 @@ impl Index {
                 Some(literals) => probes.extend(literals.into_iter().map(|literal| {
                     let (from, to) = (literal.from, literal.to);
                     let signature = at;
-                    (literal.bytes, Probe { from, to, signature })
+                    (
+                        literal.bytes,
+                        Probe {
+                            from,
+                            to,
+                            signature,
+                        },
+                    )
                 })),
             }
         }
@@ -221,7 +228,10 @@ fn elements(chain: &Chain) -> Vec<((u32, u32), Vec<&Pattern>)> {
         (min.unwrap_or(0), max.unwrap_or(0))
     }
     fn patterns(level: &Alternatives) -> Vec<&Pattern> {
-        level.iter().map(|fragment: &Fragment| &fragment.pattern).collect()
+        level
+            .iter()
+            .map(|fragment: &Fragment| &fragment.pattern)
+            .collect()
     }
     let mut elements = Vec::new();
     let mut before = (0, 0);
@@ -304,14 +314,22 @@ fn tiers(probes: Vec<(Vec<u8>, Probe)>, always: &mut Vec<u32>) -> Vec<Tier> {
     let mut sorted: Vec<Vec<(Vec<u8>, Probe)>> = vec![Vec::new(); TIERS.len()];
     for (bytes, probe) in probes {
         let reach = (probe.to + bytes.len()) as u64;
-        let tier = TIERS.iter().position(|limit| reach <= *limit).unwrap_or(TIERS.len() - 1);
+        let tier = TIERS
+            .iter()
+            .position(|limit| reach <= *limit)
+            .unwrap_or(TIERS.len() - 1);
         sorted[tier].push((bytes, probe));
     }
     let mut tiers = Vec::new();
     for mut probes in sorted.into_iter().filter(|probes| !probes.is_empty()) {
         probes.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let limit = probes.iter().map(|(bytes, probe)| probe.to + bytes.len()).max();
-        let grouped: Vec<_> = probes.chunk_by(|(one, _), (other, _)| one == other).collect();
+        let limit = probes
+            .iter()
+            .map(|(bytes, probe)| probe.to + bytes.len())
+            .max();
+        let grouped: Vec<_> = probes
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .collect();
         let built = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::DFA))
             .match_kind(MatchKind::Standard)

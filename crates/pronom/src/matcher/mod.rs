@@ -34,7 +34,12 @@ impl Prepared {
     pub(crate) fn new(signature: &Signature, formats: Vec<u32>) -> Self {
         let sequences = signature.sequences.iter().map(|sequence| Sequence {
             reference: sequence.reference,
-            chains: sequence.subsequences.iter().cloned().map(Chain::new).collect(),
+            chains: sequence
+                .subsequences
+                .iter()
+                .cloned()
+                .map(Chain::new)
+                .collect(),
         });
         let mut sequences: Vec<_> = sequences.collect();
         // What refuses most for the least comes first.
@@ -43,10 +48,7 @@ impl Prepared {
             Reference::End => (1, sequence.reach()),
             Reference::Anywhere => (2, 0),
         });
-        Self {
-            sequences,
-            formats,
-        }
+        Self { sequences, formats }
     }
 
     fn starts(&self) -> impl Iterator<Item = &Chain> {
@@ -116,8 +118,16 @@ impl Matcher {
             .flat_map(|signature| &signature.sequences)
             .flat_map(Sequence::unbounded)
             .collect();
-        let lookahead = unbounded.iter().map(|chain| chain.lookahead()).max().unwrap_or(0);
-        let span = unbounded.iter().map(|chain| chain.span()).max().unwrap_or(0);
+        let lookahead = unbounded
+            .iter()
+            .map(|chain| chain.lookahead())
+            .max()
+            .unwrap_or(0);
+        let span = unbounded
+            .iter()
+            .map(|chain| chain.span())
+            .max()
+            .unwrap_or(0);
         let context = (span + lookahead).max(tail) + 1;
         let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let tail_led = (0_u32..)

@@ -84,7 +84,9 @@ impl Needles {
             while let Some(hit) = searcher.find_in(hay, Span { start: at, end: to }) {
                 hits += 1;
                 if hits > MAX_HITS {
-                    numbers.iter().for_each(|numbers| mark(numbers));
+                    for numbers in numbers {
+                        mark(numbers);
+                    }
                     break;
                 }
                 mark(&numbers[hit.pattern().as_usize()]);

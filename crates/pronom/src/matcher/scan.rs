@@ -81,11 +81,16 @@ impl<'m> Scan<'m> {
         self.drop_needless();
         let looking = self.looking();
         if looking.len() >= FEW {
-            let from = looking.iter().map(|task| task.next).min().unwrap_or(window.base);
+            let from = looking
+                .iter()
+                .map(|task| task.next)
+                .min()
+                .unwrap_or(window.base);
             self.advance_in_blocks(window, from);
         }
-        self.candidates
-            .retain_mut(|candidate| candidate.advance(&signatures[candidate.signature as usize], window));
+        self.candidates.retain_mut(|candidate| {
+            candidate.advance(&signatures[candidate.signature as usize], window)
+        });
     }
 
     /// As long as many sequences are looked for, one pass over each block tells which of them to look for there.
@@ -113,7 +118,9 @@ impl<'m> Scan<'m> {
                     .iter()
                     .map(|task| self.chain(task).sub.anchor.literal())
                     .collect();
-                let ends = literals.iter().map(|(offset, literal)| offset + literal.len());
+                let ends = literals
+                    .iter()
+                    .map(|(offset, literal)| offset + literal.len());
                 longest = ends.max().unwrap_or(0);
                 let literals: Vec<&[u8]> = literals.iter().map(|(_, literal)| *literal).collect();
                 needles = Needles::new(&literals);
@@ -159,12 +166,17 @@ impl<'m> Scan<'m> {
             ..
         } = self.matcher;
         let formats = |candidate: &Candidate| &signatures[candidate.signature as usize].formats;
-        let late = tail_led.iter().map(|signature| &signatures[*signature as usize].formats);
+        let late = tail_led
+            .iter()
+            .map(|signature| &signatures[*signature as usize].formats);
         let mut all = self.candidates.iter().map(formats).chain(late).flatten();
         if all.any(|format| priorities.containers.contains(format)) {
             return;
         }
-        let complete = self.candidates.iter().filter(|candidate| candidate.is_complete());
+        let complete = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.is_complete());
         let hits: Vec<u32> = complete.flat_map(formats).copied().collect();
         let lower: Vec<u32> = hits
             .iter()
@@ -186,7 +198,8 @@ impl<'m> Scan<'m> {
     }
 
     fn chain(&self, task: &Task) -> &'m Chain {
-        let signature = &self.matcher.signatures[self.candidates[task.candidate].signature as usize];
+        let signature =
+            &self.matcher.signatures[self.candidates[task.candidate].signature as usize];
         &signature.sequences[task.sequence].chains[task.subsequence]
     }
 
