@@ -10,7 +10,9 @@
 use std::io;
 
 use crate::{
-    container, flags,
+    container,
+    explain::Trace,
+    flags,
     identification::{Basis, Identification, Match},
     matcher::{candidate::Candidate, window::Window},
     model::{ContainerKind, Format},
@@ -35,6 +37,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) hits: Vec<Candidate>,
     pub(crate) tail: Window<'a>,
     pub(crate) read_error: Option<io::Error>,
+    /// Where to note what the answer does not show, if it is to be explained.
+    pub(crate) trace: Option<&'a mut Trace>,
 }
 
 /// A format that a file may be of, by its place in the list of formats.
@@ -68,6 +72,10 @@ pub(crate) fn decide(
             }
         }
     }
+    let mut trace = evidence.trace;
+    if let Some(trace) = &mut trace {
+        trace.hits = hits.iter().map(|hit| hit.format).collect();
+    }
     let mut identification = Identification {
         container_error: evidence.read_error.map(|error| error.to_string()),
         ..Identification::default()
@@ -79,7 +87,8 @@ pub(crate) fn decide(
     let mut opened = None;
     if let Some((_, kind)) = container.filter(|_| signatures.has_containers()) {
         if let Some(kind) = kind {
-            let (found, error) = container::identify(signatures, *kind, source);
+            let near = trace.map(|trace| &mut trace.near_containers);
+            let (found, error) = container::identify(signatures, *kind, source, near);
             identification.container_error = error.or(identification.container_error);
             let inside = found
                 .puids

@@ -2,6 +2,8 @@
 //!
 //! Owns comparing and searching one pattern. Does not own how patterns hang together (`chain`).
 
+use std::fmt;
+
 use memchr::{memchr, memmem, memrchr};
 
 /// A set of byte values.
@@ -213,6 +215,23 @@ impl Pattern {
             end = start + found + literal.len() - 1;
         }
         None
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for atom in self.atoms() {
+            match atom {
+                Atom::Byte(byte) => write!(f, "{byte:02X}")?,
+                Atom::Set(set) => {
+                    let mut ends = (0..=u8::MAX).filter(|byte| set.contains(*byte));
+                    let first = ends.next().unwrap_or_default();
+                    let last = ends.next_back().unwrap_or(first);
+                    write!(f, "[{first:02X}:{last:02X}]")?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

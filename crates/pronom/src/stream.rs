@@ -134,18 +134,13 @@ impl<'s> Stream<'s> {
         if scan.is_looking() {
             scan.advance(&window);
         }
-        let mut error = None;
-        if scan.late_is_looking() {
-            let found = scan.only_late();
-            error = sweep(signatures, &mut scan, &mut source, 0).err();
-            scan.candidates.extend(found);
-        } else {
-            scan.admit_late();
-        }
+        scan.admit_late();
+        let error = sweep(signatures, &mut scan, &mut source, 0).err();
         let evidence = Evidence {
             hits: scan.hits(),
             tail: window,
             read_error: error,
+            trace: None,
         };
         let mut identification = decide::decide(signatures, &self.name, evidence, &mut source);
         identification.bytes_read = size + source.fetched;

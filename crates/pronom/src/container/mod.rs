@@ -36,6 +36,7 @@ pub(crate) struct Kind {
 
 #[derive(Debug)]
 struct Wanted {
+    id: u32,
     puids: Vec<String>,
     files: usize,
 }
@@ -53,6 +54,14 @@ struct File {
     signature: usize,
     /// One of these must match; being there is enough if there are none.
     content: Vec<Prepared>,
+}
+
+/// A container signature of which some files fit, but not all.
+#[derive(Debug)]
+pub(crate) struct NearContainer {
+    pub(crate) id: u32,
+    pub(crate) puids: Vec<String>,
+    pub(crate) missing: Vec<String>,
 }
 
 /// What was found in a container.
@@ -95,6 +104,7 @@ impl Kind {
             });
         }
         self.signatures.push(Wanted {
+            id: signature.id,
             puids: signature.puids.clone(),
             files: signature.files.len(),
         });
@@ -160,6 +170,33 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// The signatures of which some files fit, but not all.
+    fn near(&self) -> Vec<NearContainer> {
+        let some = |(wanted, missing): &(&Wanted, &usize)| (1..wanted.files).contains(*missing);
+        let signatures = self.kind.signatures.iter().zip(&self.missing).enumerate();
+        signatures
+            .filter(|(_, signature)| some(signature))
+            .map(|(at, (wanted, _))| NearContainer {
+                id: wanted.id,
+                puids: wanted.puids.clone(),
+                missing: self.missing_paths(at),
+            })
+            .collect()
+    }
+
+    fn missing_paths(&self, signature: usize) -> Vec<String> {
+        let mut paths = Vec::new();
+        for (path, entry) in &self.kind.entries {
+            for (at, file) in entry.files.iter().enumerate() {
+                if file.signature == signature && !self.matched.contains(&(path.clone(), at)) {
+                    paths.push(path.clone());
+                }
+            }
+        }
+        paths.sort();
+        paths
+    }
+
     fn puids(&self) -> Vec<String> {
         let mut puids: Vec<String> = Vec::new();
         for (wanted, missing) in self.kind.signatures.iter().zip(&self.missing) {
@@ -188,6 +225,7 @@ pub(crate) fn identify(
     signatures: &Signatures,
     kind: ContainerKind,
     source: &mut Source<'_>,
+    near: Option<&mut Vec<NearContainer>>,
 ) -> (Found, Option<String>) {
     let mut found = Found::default();
     let containers = &signatures.containers;
@@ -207,5 +245,8 @@ pub(crate) fn identify(
         }
     };
     found.puids = progress.puids();
+    if let Some(near) = near {
+        near.extend(progress.near());
+    }
     (found, error)
 }

@@ -163,6 +163,18 @@ impl Candidate {
         self.states.contains(&State::AtEnd)
     }
 
+    /// The first sequence that was not found, and which of its subsequences it failed at.
+    pub(crate) fn missing(&self) -> Option<(usize, usize)> {
+        self.states
+            .iter()
+            .enumerate()
+            .find_map(|(at, state)| match state {
+                State::Found => None,
+                State::AtEnd => Some((at, 0)),
+                State::Looking(looking) => Some((at, looking.subsequence)),
+            })
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.states.iter().all(|state| *state == State::Found)
     }

@@ -25,6 +25,8 @@ pub(crate) struct Sequence {
 /// A signature, ready to be matched.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
+    /// The number that the signature file gives it.
+    pub(crate) id: u32,
     pub(crate) sequences: Vec<Sequence>,
     /// Indexes of the formats that it identifies.
     pub(crate) formats: Vec<u32>,
@@ -48,7 +50,11 @@ impl Prepared {
             Reference::End => (1, sequence.reach()),
             Reference::Anywhere => (2, 0),
         });
-        Self { sequences, formats }
+        Self {
+            id: signature.id,
+            sequences,
+            formats,
+        }
     }
 
     fn starts(&self) -> impl Iterator<Item = &Chain> {

@@ -23,30 +23,57 @@ pub(crate) struct Scan<'m> {
     pub(crate) candidates: Vec<Candidate>,
     /// Signatures that begin at the tail, once it was seen.
     late: Vec<Candidate>,
+    /// Signatures that were refused, if that is to be explained.
+    refused: Option<Vec<Candidate>>,
 }
 
 impl<'m> Scan<'m> {
     /// Begins with the first window of a file.
     pub(crate) fn new(matcher: &'m Matcher, head: &Window<'_>) -> Self {
+        Self::begin(matcher, head, None)
+    }
+
+    /// Begins with the first window of a file, and keeps what is refused.
+    pub(crate) fn explaining(matcher: &'m Matcher, head: &Window<'_>) -> Self {
+        Self::begin(matcher, head, Some(Vec::new()))
+    }
+
+    fn begin(matcher: &'m Matcher, head: &Window<'_>, mut refused: Option<Vec<Candidate>>) -> Self {
         let mut candidates = Vec::new();
         for signature in matcher.index.lookup(head.bytes) {
             let mut candidate = Candidate::new(matcher, signature);
             if candidate.start(&matcher.signatures[signature as usize], head) {
                 candidates.push(candidate);
+            } else if let Some(refused) = &mut refused {
+                refused.push(candidate);
             }
         }
         Self {
             matcher,
             candidates,
             late: Vec::new(),
+            refused,
         }
+    }
+
+    /// Keeps the candidates that `fits` says yes to.
+    fn sift(&mut self, mut fits: impl FnMut(&mut Candidate) -> bool) {
+        let out = self.candidates.extract_if(.., |candidate| !fits(candidate));
+        match &mut self.refused {
+            Some(refused) => refused.extend(out),
+            None => out.for_each(drop),
+        }
+    }
+
+    /// What was refused, if it was kept.
+    pub(crate) fn take_refused(&mut self) -> Vec<Candidate> {
+        self.refused.take().unwrap_or_default()
     }
 
     /// Checks what is bound to the end of the file, which `tail` holds.
     pub(crate) fn tail(&mut self, tail: &Window<'_>) {
         let signatures = &self.matcher.signatures;
-        self.candidates
-            .retain_mut(|candidate| candidate.end(&signatures[candidate.signature as usize], tail));
+        self.sift(|candidate| candidate.end(&signatures[candidate.signature as usize], tail));
         for signature in &self.matcher.tail_led {
             let mut candidate = Candidate::new(self.matcher, *signature);
             if candidate.end(&signatures[*signature as usize], tail) {
@@ -59,15 +86,6 @@ impl<'m> Scan<'m> {
     pub(crate) fn admit_late(&mut self) {
         self.candidates.append(&mut self.late);
         self.candidates.sort_by_key(|candidate| candidate.signature);
-    }
-
-    /// Puts aside all signatures but those that began at the tail, to show these the file from its start.
-    pub(crate) fn only_late(&mut self) -> Vec<Candidate> {
-        std::mem::replace(&mut self.candidates, std::mem::take(&mut self.late))
-    }
-
-    pub(crate) fn late_is_looking(&self) -> bool {
-        self.late.iter().any(Candidate::is_looking)
     }
 
     /// Whether what comes next in the file can change anything.
@@ -88,9 +106,7 @@ impl<'m> Scan<'m> {
                 .unwrap_or(window.base);
             self.advance_in_blocks(window, from);
         }
-        self.candidates.retain_mut(|candidate| {
-            candidate.advance(&signatures[candidate.signature as usize], window)
-        });
+        self.sift(|candidate| candidate.advance(&signatures[candidate.signature as usize], window));
     }
 
     /// As long as many sequences are looked for, one pass over each block tells which of them to look for there.
@@ -147,7 +163,7 @@ impl<'m> Scan<'m> {
                 }
             }
             let before = self.candidates.len();
-            self.candidates.retain(|candidate| !candidate.is_lost());
+            self.sift(|candidate| !candidate.is_lost());
             if changed || before != self.candidates.len() {
                 self.drop_needless();
                 tasks.clear();
