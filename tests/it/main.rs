@@ -9,5 +9,8 @@
 mod access;
 mod architecture;
 mod bad_input;
+mod command_line;
+mod crash;
 mod flow;
+mod readme;
 mod schema;

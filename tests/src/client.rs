@@ -80,6 +80,17 @@ impl Client {
         Answer(answer.json().await.expect("the API answers JSON"))
     }
 
+    /// Opens a subscription by server-sent events.
+    pub async fn stream(&self, query: &str, variables: Value) -> reqwest::Response {
+        let request = self
+            .http
+            .post(&self.url)
+            .header("accept", "text/event-stream")
+            .bearer_auth(self.token.as_deref().unwrap_or_default())
+            .json(&json!({"query": query, "variables": variables}));
+        request.send().await.expect("the API answers")
+    }
+
     /// Asks until the answer is as wanted; panics when it never is.
     pub async fn until(
         &self,
