@@ -1,3 +1,8 @@
 //! (landing)
-use super::Event; use uuid::Uuid; use sea_orm::{ConnectionTrait, DbErr}; use crate::auth::Actor;
-pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Event>, DbErr> { Ok(None) }
+use super::Event;
+use crate::auth::Actor;
+use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
+pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Event>, DbErr> {
+    Ok(None)
+}

@@ -1,3 +1,8 @@
 //! (landing)
-use super::Export; use uuid::Uuid; use sea_orm::{ConnectionTrait, DbErr}; use crate::auth::Actor;
-pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Export>, DbErr> { Ok(None) }
+use super::Export;
+use crate::auth::Actor;
+use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
+pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Export>, DbErr> {
+    Ok(None)
+}
