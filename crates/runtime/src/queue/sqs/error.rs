@@ -33,6 +33,10 @@ const NOT_HELD: [&str; 4] = [
     "ReceiptHandleIsInvalid",
 ];
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is what `map_err` hands over"
+)]
 pub(super) fn call<E, R>(error: SdkError<E, R>) -> QueueError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
