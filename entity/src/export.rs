@@ -45,7 +45,7 @@ pub struct Model {
     pub id: Uuid,
     /// Where it stands.
     pub status: Status,
-    /// BAGIT_TAR.
+    /// `BAGIT_TAR`.
     pub format: String,
     /// Name of the package's top folder.
     pub reference: String,

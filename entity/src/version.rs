@@ -38,6 +38,30 @@ pub enum Status {
     Abandoned,
 }
 
+/// Where the bytes of a version stand.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    EnumIter,
+    DeriveActiveEnum,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Place {
+    /// Uploaded, not yet decided or refused.
+    Incoming,
+    /// Kept.
+    Records,
+    /// Malware.
+    Quarantine,
+}
+
 /// What is to be done with the bytes of a decided version.
 #[derive(
     Debug,
@@ -99,12 +123,14 @@ pub struct Model {
     pub note: Option<String>,
     /// Whose bytes these are: its own id, or that of the version it restores.
     pub content_id: Uuid,
-    /// ETag of the bytes that were checked, and later of those that are kept.
+    /// `ETag` of the bytes that were checked, and later of those that are kept.
     pub object_etag: Option<String>,
     /// The multipart upload, where there is one.
     pub upload_id: Option<String>,
     /// Until when bytes may arrive.
     pub ticket_expires_at: DateTimeUtc,
+    /// Where its bytes stand.
+    pub place: Place,
     /// Decided, not yet confirmed by the worker.
     pub disposition: Option<Disposition>,
     /// Under which policy, by whom, why.

@@ -39,7 +39,7 @@ const UP: &[&str] = &[
         id {uuid} PRIMARY KEY, record_id {uuid} NOT NULL REFERENCES record (id), transfer_id {uuid} NOT NULL REFERENCES transfer (id),
         collection_id {uuid} NOT NULL REFERENCES collection (id), number integer NOT NULL, file_name text NOT NULL, size bigint NOT NULL,
         sha256 text NOT NULL, sha512 text, last_modified {time}, format {json}, puid text, status text NOT NULL, note text,
-        content_id {uuid} NOT NULL, object_etag text, upload_id text, ticket_expires_at {time} NOT NULL, disposition text,
+        content_id {uuid} NOT NULL, object_etag text, upload_id text, ticket_expires_at {time} NOT NULL, place text NOT NULL, disposition text,
         decision {json}, decided_at {time}, created_by {bytes} NOT NULL, created_at {time} NOT NULL)",
     "CREATE UNIQUE INDEX version_number ON version (record_id, number)",
     "CREATE INDEX version_transfer ON version (transfer_id, status, id)",

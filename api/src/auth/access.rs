@@ -1,0 +1,282 @@
+//! Who may do what: one pure function over (actor, action, resource).
+//!
+//! Always: somebody who may not see a thing is told that it is not there.
+
+use super::{Actor, Role};
+
+/// Something that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Collections and their policies.
+    ReadCollection,
+    /// A new collection.
+    CreateCollection,
+    /// Title and description of a collection.
+    UpdateCollection,
+    /// A new revision of a policy.
+    SetPolicy,
+    /// Transfers.
+    ReadTransfer,
+    /// A new transfer, in a collection.
+    OpenTransfer,
+    /// Closing a transfer to new files.
+    SubmitTransfer,
+    /// Taking a transfer over.
+    AcceptTransfer,
+    /// Sending a transfer back.
+    ReturnTransfer,
+    /// Records and versions.
+    ReadRecord,
+    /// New records in a transfer.
+    AddRecords,
+    /// Title, description and metadata of a record.
+    UpdateRecord,
+    /// A new version of a record.
+    AddVersion,
+    /// Upload tickets, and saying that an upload is complete.
+    Upload,
+    /// An old version becomes the newest.
+    RestoreVersion,
+    /// The bytes of an accepted version.
+    Download,
+    /// Checks once more.
+    RerunChecks,
+    /// Waive or reject, over what the checks said.
+    DecideVersion,
+    /// Tasks and their comments.
+    ReadTask,
+    /// A new task on a record.
+    AddTask,
+    /// Anything about a task, comments included.
+    UpdateTask,
+    /// Exports.
+    ReadExport,
+    /// A new export.
+    RequestExport,
+    /// Stopping an export.
+    CancelExport,
+    /// Events.
+    ReadEvents,
+    /// The jobs, as operators see them.
+    ReadJobs,
+    /// Taking and reporting jobs.
+    Work,
+}
+
+impl Action {
+    /// All actions.
+    pub const ALL: [Self; 27] = [
+        Self::ReadCollection,
+        Self::CreateCollection,
+        Self::UpdateCollection,
+        Self::SetPolicy,
+        Self::ReadTransfer,
+        Self::OpenTransfer,
+        Self::SubmitTransfer,
+        Self::AcceptTransfer,
+        Self::ReturnTransfer,
+        Self::ReadRecord,
+        Self::AddRecords,
+        Self::UpdateRecord,
+        Self::AddVersion,
+        Self::Upload,
+        Self::RestoreVersion,
+        Self::Download,
+        Self::RerunChecks,
+        Self::DecideVersion,
+        Self::ReadTask,
+        Self::AddTask,
+        Self::UpdateTask,
+        Self::ReadExport,
+        Self::RequestExport,
+        Self::CancelExport,
+        Self::ReadEvents,
+        Self::ReadJobs,
+        Self::Work,
+    ];
+
+    /// What it is, for an error message.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::ReadCollection => "read collections",
+            Self::CreateCollection => "create a collection",
+            Self::UpdateCollection => "change a collection",
+            Self::SetPolicy => "set a policy",
+            Self::ReadTransfer => "read transfers",
+            Self::OpenTransfer => "open a transfer in this collection",
+            Self::SubmitTransfer => "submit this transfer",
+            Self::AcceptTransfer => "accept this transfer (an archivist may, but not the depositor)",
+            Self::ReturnTransfer => "return this transfer (an archivist may, but not the depositor)",
+            Self::ReadRecord => "read records",
+            Self::AddRecords => "add records",
+            Self::UpdateRecord => "change this record",
+            Self::AddVersion => "add a version",
+            Self::Upload => "upload",
+            Self::RestoreVersion => "restore a version",
+            Self::Download => "download",
+            Self::RerunChecks => "run checks again",
+            Self::DecideVersion => "decide about a version (an archivist may, but not the depositor)",
+            Self::ReadTask => "read tasks",
+            Self::AddTask => "add a task",
+            Self::UpdateTask => "change this task",
+            Self::ReadExport => "read exports",
+            Self::RequestExport => "request this export",
+            Self::CancelExport => "cancel this export",
+            Self::ReadEvents => "read events",
+            Self::ReadJobs => "see the jobs (an admin or archivist may)",
+            Self::Work => "take jobs (a worker may)",
+        }
+    }
+
+    /// What is "not found" where the viewer may not know of it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::ReadCollection
+            | Self::CreateCollection
+            | Self::UpdateCollection
+            | Self::SetPolicy
+            | Self::OpenTransfer => "collection",
+            Self::ReadTransfer
+            | Self::SubmitTransfer
+            | Self::AcceptTransfer
+            | Self::ReturnTransfer
+            | Self::AddRecords => "transfer",
+            Self::ReadRecord | Self::UpdateRecord | Self::AddVersion | Self::AddTask => "record",
+            Self::Upload
+            | Self::RestoreVersion
+            | Self::Download
+            | Self::RerunChecks
+            | Self::DecideVersion => "version",
+            Self::ReadTask | Self::UpdateTask => "task",
+            Self::ReadExport | Self::RequestExport | Self::CancelExport => "export",
+            Self::ReadEvents => "event",
+            Self::ReadJobs | Self::Work => "job",
+        }
+    }
+}
+
+/// What an action is about, as far as the rule needs it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resource<'a> {
+    /// The body that owns it; `None` for what belongs to no body.
+    pub body: Option<&'a str>,
+    /// Who deposited it.
+    pub depositor: Option<&'a str>,
+    /// Whether it was accepted.
+    pub accepted: bool,
+    /// Who it is assigned to.
+    pub assignee: Option<&'a str>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The viewer may not even know of it.
+    Hidden,
+    /// The viewer can see it, but may not do this.
+    Forbidden,
+    /// Yes.
+    Allowed,
+}
+
+/// Who may do what. Where somebody has several roles, the most generous one decides.
+pub fn authorise(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
+    actor
+        .roles
+        .iter()
+        .map(|&role| for_role(actor, role, action, resource))
+        .max()
+        .unwrap_or(Verdict::Hidden)
+}
+
+fn for_role(actor: &Actor, role: Role, action: Action, resource: &Resource<'_>) -> Verdict {
+    match role {
+        Role::Admin => admin(action),
+        Role::Archivist => archivist(actor, action, resource),
+        Role::Contributor => contributor(actor, action, resource),
+        Role::Reader => reader(actor, action, resource),
+        Role::Worker if action == Action::Work => Verdict::Allowed,
+        Role::Worker => Verdict::Hidden,
+    }
+}
+
+fn allow_if(condition: bool) -> Verdict {
+    if condition {
+        Verdict::Allowed
+    } else {
+        Verdict::Forbidden
+    }
+}
+
+fn admin(action: Action) -> Verdict {
+    allow_if(!matches!(
+        action,
+        Action::AcceptTransfer | Action::ReturnTransfer | Action::DecideVersion | Action::Work
+    ))
+}
+
+fn archivist(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
+    match action {
+        Action::AcceptTransfer | Action::ReturnTransfer | Action::DecideVersion => {
+            allow_if(resource.depositor != Some(actor.subject.as_str()))
+        }
+        Action::Work => Verdict::Forbidden,
+        _ => Verdict::Allowed,
+    }
+}
+
+fn of_own_body(actor: &Actor, resource: &Resource<'_>) -> bool {
+    resource
+        .body
+        .is_some_and(|body| actor.bodies.iter().any(|own| own == body))
+}
+
+fn contributor(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
+    let deposited = resource.depositor == Some(actor.subject.as_str());
+    match action {
+        Action::CreateCollection | Action::ReadJobs | Action::Work => Verdict::Forbidden,
+        _ if !of_own_body(actor, resource) => Verdict::Hidden,
+        Action::ReadExport | Action::CancelExport if !deposited => Verdict::Hidden,
+        Action::RequestExport => allow_if(deposited),
+        Action::UpdateCollection
+        | Action::SetPolicy
+        | Action::AcceptTransfer
+        | Action::ReturnTransfer
+        | Action::DecideVersion => Verdict::Forbidden,
+        _ => Verdict::Allowed,
+    }
+}
+
+fn reader(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
+    let own = of_own_body(actor, resource);
+    let accepted = own && resource.accepted;
+    let assigned = resource.assignee == Some(actor.subject.as_str());
+    match action {
+        Action::CreateCollection | Action::ReadJobs | Action::Work => Verdict::Forbidden,
+        Action::ReadCollection if own => Verdict::Allowed,
+        Action::ReadRecord | Action::Download | Action::ReadTransfer if accepted => {
+            Verdict::Allowed
+        }
+        Action::ReadTask | Action::UpdateTask if own && assigned => Verdict::Allowed,
+        Action::UpdateCollection | Action::SetPolicy | Action::OpenTransfer if own => {
+            Verdict::Forbidden
+        }
+        Action::SubmitTransfer
+        | Action::AcceptTransfer
+        | Action::ReturnTransfer
+        | Action::AddRecords
+        | Action::UpdateRecord
+        | Action::AddVersion
+        | Action::Upload
+        | Action::RestoreVersion
+        | Action::RerunChecks
+        | Action::DecideVersion
+        | Action::AddTask
+        | Action::RequestExport
+            if accepted =>
+        {
+            Verdict::Forbidden
+        }
+        _ => Verdict::Hidden,
+    }
+}

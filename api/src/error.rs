@@ -1,0 +1,73 @@
+//! What can go wrong in a service.
+//!
+//! Owns the kinds of failure, each with what may be told to a client. Does not own their codes on the
+//! wire (`graphql::errors`).
+//!
+//! Always: the inner half of [`Error::Internal`] and [`Error::Unavailable`] is for the log only; nothing
+//! here can be displayed to a client by accident, because [`Error`] has no `Display`.
+
+use sea_orm::{DbErr, SqlErr};
+
+/// Why a service did not do what was asked.
+#[derive(Debug, Clone)]
+pub enum Error {
+    /// There is no valid token.
+    Unauthenticated(String),
+    /// The viewer can see the thing, but may not do this to it.
+    Forbidden(String),
+    /// It is not there, or the viewer may not know that it is.
+    NotFound(&'static str),
+    /// The input at `path` makes no sense.
+    BadInput {
+        /// Where in the input, as `input.records.3.path`.
+        path: String,
+        /// What is wrong, and what would be right.
+        message: String,
+    },
+    /// Somebody else was quicker, or it was done already with another content.
+    Conflict(String),
+    /// The thing is not in a state that allows this, or `expectedRevision` is not its revision.
+    Precondition(String),
+    /// The input is larger than may be.
+    TooLarge(String),
+    /// More was asked for than one request may have.
+    Limit(String),
+    /// A part that we need does not answer; the same request may succeed later.
+    Unavailable(String),
+    /// A defect of ours.
+    Internal(String),
+}
+
+impl Error {
+    /// The input at `path` makes no sense.
+    pub fn input(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::BadInput {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Whether a unique index refused the row.
+    pub fn is_unique_violation(error: &DbErr) -> bool {
+        matches!(
+            error.sql_err(),
+            Some(SqlErr::UniqueConstraintViolation(_))
+        )
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
+            other if is_full(&other) => Self::Unavailable(other.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+/// Whether the database says that the disk is full: that passes once there is room again.
+fn is_full(error: &DbErr) -> bool {
+    let text = error.to_string();
+    text.contains("database or disk is full") || text.contains("No space left on device")
+}

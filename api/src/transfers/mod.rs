@@ -1,0 +1,127 @@
+//! Transfers: batches deposited together.
+//!
+//! Owns the state machine of a transfer and its totals. Does not own its records or their versions.
+//!
+//! Always: files are taken only while OPEN; accepting needs every version decided, and another person than
+//! the depositor.
+
+pub mod graphql;
+pub mod service;
+pub mod store;
+
+use crate::Error;
+
+pub use entity::transfer::{Model as Transfer, Status};
+
+/// What may happen to a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Its depositor has finished.
+    Submit,
+    /// An archivist takes it over.
+    Accept {
+        /// How many versions still wait for something.
+        undecided: u64,
+    },
+    /// An archivist sends it back.
+    Return,
+    /// Its depositor goes on with it.
+    Reopen,
+}
+
+/// The state machine.
+pub fn next(status: Status, input: Input) -> Result<Status, Error> {
+    match (status, input) {
+        (Status::Open, Input::Submit) => Ok(Status::Submitted),
+        (Status::Submitted, Input::Accept { undecided: 0 }) => Ok(Status::Accepted),
+        (Status::Submitted, Input::Accept { undecided }) => Err(Error::Precondition(format!(
+            "{undecided} files of this transfer are not decided yet; wait for their checks"
+        ))),
+        (Status::Submitted, Input::Return) => Ok(Status::Returned),
+        (Status::Returned, Input::Reopen) => Ok(Status::Open),
+        (status, _) => Err(Error::Precondition(format!(
+            "the transfer is {}; {}",
+            name(status),
+            match status {
+                Status::Open => "it must be submitted first",
+                Status::Submitted => "it was submitted already",
+                Status::Accepted => "nothing can be done to it any more",
+                Status::Returned => "adding files to it opens it again",
+            }
+        ))),
+    }
+}
+
+/// As it stands on the wire and in the table.
+pub fn name(status: Status) -> &'static str {
+    match status {
+        Status::Open => "OPEN",
+        Status::Submitted => "SUBMITTED",
+        Status::Accepted => "ACCEPTED",
+        Status::Returned => "RETURNED",
+    }
+}
+
+/// How many versions of a transfer are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Records.
+    pub records: i64,
+    /// Versions in any state.
+    pub versions: i64,
+    /// Their declared sizes in bytes, summed.
+    pub total_bytes: i64,
+    /// Declared; their bytes are not there yet.
+    pub awaiting_upload: i64,
+    /// Uploaded; checks are under way.
+    pub checking: i64,
+    /// Kept and downloadable.
+    pub accepted: i64,
+    /// Refused.
+    pub rejected: i64,
+    /// Malware.
+    pub quarantined: i64,
+    /// Waiting for a person.
+    pub needs_review: i64,
+    /// Never uploaded.
+    pub abandoned: i64,
+}
+
+impl Totals {
+    /// How many still wait for bytes, checks or a move.
+    pub fn undecided(&self) -> u64 {
+        u64::try_from(self.awaiting_upload + self.checking).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Iterable as _;
+
+    use super::*;
+
+    #[test]
+    fn the_state_machine_is_the_one_in_the_picture() {
+        let inputs = [
+            Input::Submit,
+            Input::Accept { undecided: 0 },
+            Input::Accept { undecided: 3 },
+            Input::Return,
+            Input::Reopen,
+        ];
+        let mut table = String::new();
+        for status in Status::iter() {
+            for input in inputs {
+                if let Ok(to) = next(status, input) {
+                    table.push_str(&format!("{} + {input:?} -> {}\n", name(status), name(to)));
+                }
+            }
+        }
+        insta::assert_snapshot!(table, @r"
+        OPEN + Submit -> SUBMITTED
+        SUBMITTED + Accept { undecided: 0 } -> ACCEPTED
+        SUBMITTED + Return -> RETURNED
+        RETURNED + Reopen -> OPEN
+        ");
+    }
+}

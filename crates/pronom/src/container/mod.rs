@@ -1,0 +1,205 @@
+//! What the entries of a ZIP or OLE2 container say of its format.
+//!
+//! Owns matching entries against container signatures. Does not own finding and reading entries (`zip`, `ole2`).
+//!
+//! Always: how many entries are looked at and how many bytes of one are unpacked has a bound, and reaching it is
+//! told as an error.
+
+mod ole2;
+mod zip;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    matcher::{Prepared, candidate::Candidate, window::Window},
+    model::{ContainerKind, ContainerSignature, Reference},
+    signatures::Signatures,
+    source::Source,
+};
+
+/// More than this of one entry is not looked at.
+const MAX_CONTENT: usize = 8 << 20;
+
+/// The container signatures, arranged by the entries that they need.
+#[derive(Debug, Default)]
+pub(crate) struct Containers {
+    ole2: Kind,
+    zip: Kind,
+}
+
+/// The signatures for one kind of container.
+#[derive(Debug, Default)]
+pub(crate) struct Kind {
+    signatures: Vec<Wanted>,
+    entries: HashMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    puids: Vec<String>,
+    files: usize,
+}
+
+/// An entry that signatures ask for.
+#[derive(Debug, Default)]
+struct Entry {
+    /// So many bytes decide; none if being there is enough.
+    need: usize,
+    files: Vec<File>,
+}
+
+#[derive(Debug)]
+struct File {
+    signature: usize,
+    /// One of these must match; being there is enough if there are none.
+    content: Vec<Prepared>,
+}
+
+/// What was found in a container.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) puids: Vec<String>,
+    pub(crate) encrypted: bool,
+}
+
+impl Containers {
+    pub(crate) fn new(signatures: &[ContainerSignature]) -> Self {
+        let mut containers = Self::default();
+        for signature in signatures {
+            match signature.kind {
+                ContainerKind::Ole2 => containers.ole2.add(signature),
+                ContainerKind::Zip => containers.zip.add(signature),
+            }
+        }
+        containers
+    }
+}
+
+impl Kind {
+    fn add(&mut self, signature: &ContainerSignature) {
+        if signature.files.is_empty() {
+            return;
+        }
+        let at = self.signatures.len();
+        for file in &signature.files {
+            let content = file.signatures.iter();
+            let content: Vec<_> = content.map(|inner| Prepared::new(inner, Vec::new())).collect();
+            let entry = self.entries.entry(file.path.clone()).or_default();
+            let needs = content.iter().map(need);
+            entry.need = needs.fold(entry.need, usize::max);
+            entry.files.push(File {
+                signature: at,
+                content,
+            });
+        }
+        self.signatures.push(Wanted {
+            puids: signature.puids.clone(),
+            files: signature.files.len(),
+        });
+    }
+}
+
+/// So many bytes of an entry decide a signature.
+fn need(signature: &Prepared) -> usize {
+    let needs = signature.sequences.iter().map(|sequence| {
+        match (sequence.reference, sequence.chains.as_slice()) {
+            (Reference::Start, [_]) => usize::try_from(sequence.reach()).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        }
+    });
+    needs.max().unwrap_or(0).min(MAX_CONTENT)
+}
+
+/// Which signatures are satisfied so far.
+struct Progress<'a> {
+    kind: &'a Kind,
+    missing: Vec<usize>,
+    /// The entries, and which of the files that they stand for, that were counted.
+    matched: HashSet<(String, usize)>,
+}
+
+impl<'a> Progress<'a> {
+    fn new(kind: &'a Kind) -> Self {
+        Self {
+            kind,
+            missing: kind.signatures.iter().map(|wanted| wanted.files).collect(),
+            matched: HashSet::new(),
+        }
+    }
+
+    /// How many bytes of an entry of this path are wanted; `None` if it does not matter.
+    fn need(&self, path: &str) -> Option<usize> {
+        self.kind.entries.get(path).map(|entry| entry.need)
+    }
+
+    /// Notes that there is an entry, which begins with `content`; `whole` if that is all of it.
+    fn entry(&mut self, path: &str, content: Option<&[u8]>, whole: bool) {
+        let Some(entry) = self.kind.entries.get(path) else {
+            return;
+        };
+        for (at, file) in entry.files.iter().enumerate() {
+            let fits = match content {
+                _ if file.content.is_empty() => true,
+                None => false,
+                Some(bytes) => {
+                    let size = whole.then_some(bytes.len() as u64);
+                    let window = Window { bytes, base: 0, size };
+                    file.content.iter().any(|inner| matches(inner, &window))
+                }
+            };
+            let first = fits && self.matched.insert((path.to_owned(), at));
+            if first {
+                self.missing[file.signature] -= 1;
+            }
+        }
+    }
+
+    fn puids(&self) -> Vec<String> {
+        let mut puids: Vec<String> = Vec::new();
+        for (wanted, missing) in self.kind.signatures.iter().zip(&self.missing) {
+            if *missing == 0 {
+                for puid in &wanted.puids {
+                    if !puids.contains(puid) {
+                        puids.push(puid.clone());
+                    }
+                }
+            }
+        }
+        puids
+    }
+}
+
+fn matches(signature: &Prepared, window: &Window<'_>) -> bool {
+    let mut candidate = Candidate::of(signature);
+    candidate.start(signature, window)
+        && (window.is_last() && candidate.end(signature, window) || !candidate.waits_for_end())
+        && candidate.advance(signature, window)
+        && candidate.is_complete()
+}
+
+/// What is in the container that `source` is, and why no more could be found out.
+pub(crate) fn identify(
+    signatures: &Signatures,
+    kind: ContainerKind,
+    source: &mut Source<'_>,
+) -> (Found, Option<String>) {
+    let mut found = Found::default();
+    let containers = &signatures.containers;
+    let (progress, error) = match kind {
+        ContainerKind::Zip => {
+            let mut progress = Progress::new(&containers.zip);
+            let error = zip::walk(source, &mut progress, &mut found).err();
+            if error.as_ref().is_some_and(zip::Error::is_fatal) {
+                progress = Progress::new(&containers.zip);
+            }
+            (progress, error.map(|error| error.to_string()))
+        }
+        ContainerKind::Ole2 => {
+            let mut progress = Progress::new(&containers.ole2);
+            let error = ole2::walk(source, &mut progress, &mut found).err();
+            (progress, error.map(|error| error.to_string()))
+        }
+    };
+    found.puids = progress.puids();
+    (found, error)
+}

@@ -1,0 +1,78 @@
+//! Reading signature files as The National Archives publishes them.
+//!
+//! Owns the way from XML to the model, and the file and line of what is not understood.
+//!
+//! Always: a file that is read without an error has nothing in it that changes an answer and is not in the model.
+
+mod binary;
+mod container;
+mod sequence;
+mod syntax;
+mod xml;
+
+use std::{fs, path::Path};
+
+use crate::{error::LoadError, model::Model};
+use xml::Problem;
+
+const MAX_FILE: u64 = 64 << 20;
+
+/// The model that a pair of files makes.
+pub(crate) fn load(binary: &Path, container: Option<&Path>) -> Result<Model, LoadError> {
+    let mut model = Model::default();
+    let name = binary.display().to_string();
+    parse_binary(&name, &read(binary)?, &mut model)?;
+    if let Some(path) = container {
+        let name = path.display().to_string();
+        parse_container(&name, &read(path)?, &mut model)?;
+        if let Some(date) = date_in_name(path) {
+            model.container_version = date;
+        }
+    }
+    Ok(model)
+}
+
+/// Adds what a binary signature file says.
+pub(crate) fn parse_binary(file: &str, text: &str, model: &mut Model) -> Result<(), LoadError> {
+    xml::parse(text)
+        .and_then(|root| binary::read(&root, model))
+        .map_err(|problem| in_file(file, problem))
+}
+
+/// Adds what a container signature file says.
+pub(crate) fn parse_container(file: &str, text: &str, model: &mut Model) -> Result<(), LoadError> {
+    xml::parse(text)
+        .and_then(|root| container::read(&root, model))
+        .map_err(|problem| in_file(file, problem))
+}
+
+fn in_file(file: &str, problem: Problem) -> LoadError {
+    LoadError::Syntax {
+        file: file.to_owned(),
+        line: problem.line,
+        problem: problem.text,
+    }
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    let failed = |source| LoadError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > MAX_FILE {
+        return Err(LoadError::Syntax {
+            file: path.display().to_string(),
+            line: 1,
+            problem: format!("{size} bytes are more than a signature file has"),
+        });
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// `container-signature-20260119.xml` is the version `20260119`, as DROID has it.
+fn date_in_name(path: &Path) -> Option<String> {
+    let (_, date) = path.file_stem()?.to_str()?.rsplit_once('-')?;
+    let digits = date.len() == 8 && date.bytes().all(|digit| digit.is_ascii_digit());
+    digits.then(|| date.to_owned())
+}

@@ -1,0 +1,120 @@
+//! Signatures arranged for speed.
+//!
+//! Owns which signatures can match at all (`index`), and whether one does (`chain`, `candidate`, `scan`). Does
+//! not own what follows from a match (`decide`).
+
+pub(crate) mod candidate;
+pub(crate) mod chain;
+mod index;
+mod needles;
+pub(crate) mod scan;
+mod spread;
+pub(crate) mod window;
+
+use crate::model::{Reference, Signature};
+use chain::Chain;
+use index::Index;
+
+/// A byte sequence, ready to be matched.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequence {
+    pub(crate) reference: Reference,
+    pub(crate) chains: Vec<Chain>,
+}
+
+/// A signature, ready to be matched.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) id: u32,
+    pub(crate) sequences: Vec<Sequence>,
+    /// Indexes of the formats that it identifies.
+    pub(crate) formats: Vec<u32>,
+}
+
+impl Prepared {
+    pub(crate) fn new(signature: &Signature, formats: Vec<u32>) -> Self {
+        let sequences = signature.sequences.iter().map(|sequence| Sequence {
+            reference: sequence.reference,
+            chains: sequence.subsequences.iter().cloned().map(Chain::new).collect(),
+        });
+        let mut sequences: Vec<_> = sequences.collect();
+        // What refuses most for the least comes first.
+        sequences.sort_by_key(|sequence| match sequence.reference {
+            Reference::Start => (0, sequence.reach()),
+            Reference::End => (1, sequence.reach()),
+            Reference::Anywhere => (2, 0),
+        });
+        Self {
+            id: signature.id,
+            sequences,
+            formats,
+        }
+    }
+
+    fn starts(&self) -> impl Iterator<Item = &Chain> {
+        self.sequences
+            .iter()
+            .filter(|sequence| sequence.reference == Reference::Start)
+            .filter_map(|sequence| sequence.chains.first())
+    }
+}
+
+impl Sequence {
+    /// How far from its end of the file the bounded part reaches.
+    pub(crate) fn reach(&self) -> u64 {
+        let first = match self.reference {
+            Reference::Start => self.chains.first(),
+            Reference::End => self.chains.last(),
+            Reference::Anywhere => None,
+        };
+        first.map_or(0, |chain| u64::from(chain.sub.max) + chain.span())
+    }
+}
+
+/// All binary signatures.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    pub(crate) signatures: Vec<Prepared>,
+    /// Signatures that say nothing of the start of the file.
+    pub(crate) tail_led: Vec<u32>,
+    index: Index,
+    /// So much of the start decides every sequence that is bound to it.
+    pub(crate) head: usize,
+    /// So much of the end decides every sequence that is bound to it.
+    pub(crate) tail: usize,
+    /// So much must be kept from one window to the next.
+    pub(crate) context: usize,
+}
+
+impl Matcher {
+    pub(crate) fn new(signatures: Vec<Prepared>) -> Self {
+        let reach = |wanted: Reference| {
+            let sequences = signatures.iter().flat_map(|signature| &signature.sequences);
+            let of_kind = sequences.filter(|sequence| sequence.reference == wanted);
+            of_kind.map(Sequence::reach).max().unwrap_or(0)
+        };
+        let (head, tail) = (reach(Reference::Start), reach(Reference::End));
+        let spans = signatures
+            .iter()
+            .flat_map(|signature| &signature.sequences)
+            .flat_map(|sequence| &sequence.chains)
+            .map(Chain::span);
+        let context = spans.max().unwrap_or(0).max(tail) + 1;
+        let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let tail_led = (0_u32..)
+            .zip(&signatures)
+            .filter(|(_, signature)| signature.starts().next().is_none())
+            .map(|(at, _)| at);
+        Self {
+            tail_led: tail_led.collect(),
+            index: Index::new(&signatures),
+            head: bytes(head).max(MIN_WINDOW),
+            tail: bytes(tail).max(MIN_WINDOW),
+            context: bytes(context).max(MIN_WINDOW),
+            signatures,
+        }
+    }
+}
+
+/// The flags need this much of both ends, whatever the signatures ask for.
+const MIN_WINDOW: usize = 4096;

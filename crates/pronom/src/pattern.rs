@@ -1,0 +1,187 @@
+//! Short runs of bytes to look for: exact bytes, and places where any byte of a set will do.
+//!
+//! Owns comparing and searching one pattern. Does not own how patterns hang together (`chain`).
+
+use memchr::{memchr, memmem, memrchr};
+
+/// A set of byte values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct ByteSet(pub(crate) [u64; 4]);
+
+impl ByteSet {
+    pub(crate) fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    pub(crate) fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    pub(crate) fn inverted(self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        let mut words = self.0;
+        for (word, more) in words.iter_mut().zip(other.0) {
+            *word |= more;
+        }
+        Self(words)
+    }
+
+    /// The only byte of the set, if there is exactly one.
+    pub(crate) fn single(&self) -> Option<u8> {
+        let mut bytes = (0..=u8::MAX).filter(|byte| self.contains(*byte));
+        let first = bytes.next()?;
+        bytes.next().is_none().then_some(first)
+    }
+}
+
+/// One place of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Atom {
+    Byte(u8),
+    Set(ByteSet),
+}
+
+/// A run of bytes of fixed length.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Pattern {
+    /// The exact bytes; zero where a set stands.
+    bytes: Box<[u8]>,
+    /// Where a set stands, in ascending order.
+    sets: Box<[(u16, ByteSet)]>,
+    /// Where the longest run of exact bytes begins and ends.
+    literal: (u16, u16),
+}
+
+impl Pattern {
+    /// `None` if there are more places than any signature has.
+    pub(crate) fn new(atoms: &[Atom]) -> Option<Self> {
+        if atoms.len() > usize::from(u16::MAX) {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(atoms.len());
+        let mut sets = Vec::new();
+        let mut literal = (0, 0);
+        let mut run = 0;
+        for (at, atom) in (0_u16..).zip(atoms) {
+            match atom {
+                Atom::Byte(byte) => bytes.push(*byte),
+                Atom::Set(set) => match set.single() {
+                    Some(byte) => bytes.push(byte),
+                    None => {
+                        bytes.push(0);
+                        sets.push((at, *set));
+                        run = at + 1;
+                        continue;
+                    }
+                },
+            }
+            if at + 1 - run > literal.1 - literal.0 {
+                literal = (run, at + 1);
+            }
+        }
+        Some(Self {
+            bytes: bytes.into(),
+            sets: sets.into(),
+            literal,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn atoms(&self) -> impl Iterator<Item = Atom> + '_ {
+        let mut sets = self.sets.iter().peekable();
+        (0_u16..).zip(&self.bytes).map(move |(at, byte)| {
+            sets.next_if(|(place, _)| *place == at)
+                .map_or(Atom::Byte(*byte), |(_, set)| Atom::Set(*set))
+        })
+    }
+
+    /// The longest run of exact bytes and where in the pattern it begins.
+    pub(crate) fn literal(&self) -> (usize, &[u8]) {
+        let (start, end) = (usize::from(self.literal.0), usize::from(self.literal.1));
+        (start, self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// Does `hay` have the pattern at `at`?
+    pub(crate) fn matches_at(&self, hay: &[u8], at: usize) -> bool {
+        let Some(place) = at
+            .checked_add(self.bytes.len())
+            .and_then(|end| hay.get(at..end))
+        else {
+            return false;
+        };
+        if self.sets.is_empty() {
+            return place == &*self.bytes;
+        }
+        let mut from = 0;
+        for (set_at, set) in &self.sets {
+            let set_at = usize::from(*set_at);
+            if place[from..set_at] != self.bytes[from..set_at] || !set.contains(place[set_at]) {
+                return false;
+            }
+            from = set_at + 1;
+        }
+        place[from..] == self.bytes[from..]
+    }
+
+    /// The first place where the pattern begins, from `from` up to and including `last`.
+    pub(crate) fn find(&self, hay: &[u8], from: usize, last: usize) -> Option<usize> {
+        let last = last.min(hay.len().checked_sub(self.len())?);
+        if from > last {
+            return None;
+        }
+        let (offset, literal) = self.literal();
+        if literal.is_empty() || last - from < 8 {
+            return (from..=last).find(|at| self.matches_at(hay, *at));
+        }
+        let mut at = from + offset;
+        let end = last + offset + literal.len();
+        let finder = (literal.len() > 1).then(|| memmem::Finder::new(literal));
+        while at < end {
+            let region = &hay[at..end];
+            let found = match &finder {
+                Some(finder) => finder.find(region)?,
+                None => memchr(literal[0], region)?,
+            };
+            let start = at + found - offset;
+            if self.sets.is_empty() || self.matches_at(hay, start) {
+                return Some(start);
+            }
+            at += found + 1;
+        }
+        None
+    }
+
+    /// The last place where the pattern begins, from `last` down to and including `from`.
+    pub(crate) fn rfind(&self, hay: &[u8], from: usize, last: usize) -> Option<usize> {
+        let last = last.min(hay.len().checked_sub(self.len())?);
+        if from > last {
+            return None;
+        }
+        let (offset, literal) = self.literal();
+        if literal.is_empty() || last - from < 8 {
+            return (from..=last).rev().find(|at| self.matches_at(hay, *at));
+        }
+        let start = from + offset;
+        let mut end = last + offset + literal.len();
+        let finder = (literal.len() > 1).then(|| memmem::FinderRev::new(literal));
+        while end > start {
+            let region = &hay[start..end];
+            let found = match &finder {
+                Some(finder) => finder.rfind(region)?,
+                None => memrchr(literal[0], region)?,
+            };
+            let begin = start + found - offset;
+            if self.sets.is_empty() || self.matches_at(hay, begin) {
+                return Some(begin);
+            }
+            end = start + found + literal.len() - 1;
+        }
+        None
+    }
+}

@@ -1,0 +1,181 @@
+//! Identifying a file whose bytes come by once, in order.
+//!
+//! Owns the head window, the rolling window and the tail window. Does not own what is looked for in them
+//! (`matcher`) or what follows from it (`decide`).
+//!
+//! Always: memory has a bound that depends on the signatures only; the answer does not depend on how the bytes
+//! are divided (`tests/stream.rs`).
+
+use std::io;
+
+use crate::{
+    decide::{self, Evidence},
+    identification::Identification,
+    matcher::{scan::Scan, window::Window},
+    signatures::Signatures,
+    source::{ReadAt, Source},
+};
+
+/// So much is looked through at once.
+const CHUNK: usize = 256 << 10;
+
+/// A file that is being fed.
+///
+/// ```
+/// let mut stream = pronom::Signatures::builtin().stream("scan.gif");
+/// let (first, rest) = b"GIF89a\x01\0\x01\0\0\0\0;".split_at(4);
+/// stream.feed(first);
+/// stream.feed(rest);
+/// let mut object: &[u8] = b"GIF89a\x01\0\x01\0\0\0\0;";
+/// assert_eq!(stream.finish(&mut object).matches[0].puid, "fmt/4");
+/// ```
+#[derive(Debug)]
+pub struct Stream<'s> {
+    signatures: &'s Signatures,
+    name: String,
+    /// The bytes from `base` on, as far as they were fed.
+    buffer: Vec<u8>,
+    base: u64,
+    /// The start of the file, once the buffer has rolled past it.
+    head: Vec<u8>,
+    scan: Option<Scan<'s>>,
+}
+
+/// So much of the start stays at hand, for flags and containers.
+const KEPT_HEAD: usize = 4096;
+
+impl<'s> Stream<'s> {
+    pub(crate) fn new(signatures: &'s Signatures, name: &str) -> Self {
+        Self {
+            signatures,
+            name: name.to_owned(),
+            buffer: Vec::new(),
+            base: 0,
+            head: Vec::new(),
+            scan: None,
+        }
+    }
+
+    /// Takes the bytes that come next.
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        let matcher = &self.signatures.matcher;
+        while !bytes.is_empty() {
+            let full = if self.scan.is_some() {
+                matcher.context + CHUNK
+            } else {
+                matcher.head + 1
+            };
+            let idle = self.scan.as_ref().is_some_and(|scan| !scan.is_looking());
+            if idle && bytes.len() > matcher.context {
+                // Nothing but the tail can matter any more.
+                let (passed, tail) = bytes.split_at(bytes.len() - matcher.context);
+                self.base += (self.buffer.len() + passed.len()) as u64;
+                self.buffer.clear();
+                self.buffer.extend_from_slice(tail);
+                return;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+            if self.buffer.len() >= full {
+                self.turn();
+            }
+        }
+    }
+
+    /// Looks through a full buffer and forgets what is no longer needed of it.
+    fn turn(&mut self) {
+        let window = Window {
+            bytes: &self.buffer,
+            base: self.base,
+            size: None,
+        };
+        let matcher = &self.signatures.matcher;
+        match &mut self.scan {
+            None => {
+                self.head = self.buffer[..self.buffer.len().min(KEPT_HEAD)].to_vec();
+                self.scan = Some(Scan::new(matcher, &window));
+            }
+            Some(scan) => {
+                if scan.is_looking() {
+                    scan.advance(&window);
+                }
+                let passed = self.buffer.len().saturating_sub(matcher.context);
+                self.buffer.drain(..passed);
+                self.base += passed as u64;
+            }
+        }
+    }
+
+    /// Ends the file and says what it is. Containers and a few other formats need ranges that have passed:
+    /// these are asked for from `random`, which must be the same object.
+    pub fn finish(self, random: &mut dyn ReadAt) -> Identification {
+        let size = self.base + self.buffer.len() as u64;
+        let signatures = self.signatures;
+        let window = Window {
+            bytes: &self.buffer,
+            base: self.base,
+            size: Some(size),
+        };
+        let parts = [(self.base, self.buffer.as_slice()), (0, self.head.as_slice())];
+        let mut source = Source::new(parts, random, size);
+        let mut scan = match self.scan {
+            Some(scan) => scan,
+            None => Scan::new(&signatures.matcher, &window),
+        };
+        scan.tail(&window);
+        if self.base == 0 {
+            scan.admit_late();
+        }
+        if scan.is_looking() {
+            scan.advance(&window);
+        }
+        let mut error = None;
+        if scan.late_is_looking() {
+            let found = scan.only_late();
+            error = sweep(signatures, &mut scan, &mut source, 0).err();
+            scan.candidates.extend(found);
+        } else {
+            scan.admit_late();
+        }
+        let evidence = Evidence {
+            hits: scan.hits(),
+            tail: window,
+            read_error: error,
+        };
+        let mut identification = decide::decide(signatures, &self.name, evidence, &mut source);
+        identification.bytes_read = size + source.fetched;
+        identification
+    }
+}
+
+/// Shows `scan` the object from `from` to its end, as long as it looks for something.
+pub(crate) fn sweep(
+    signatures: &Signatures,
+    scan: &mut Scan<'_>,
+    source: &mut Source<'_>,
+    from: u64,
+) -> io::Result<()> {
+    let context = signatures.matcher.context;
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut base = from;
+    while scan.is_looking() {
+        let more = source.up_to(base + buffer.len() as u64, CHUNK)?;
+        let done = more.is_empty();
+        buffer.extend_from_slice(&more);
+        let size = Some(source.size()).filter(|size| base + buffer.len() as u64 >= *size || done);
+        let window = Window {
+            bytes: &buffer,
+            base,
+            size: size.map(|_| base + buffer.len() as u64),
+        };
+        scan.advance(&window);
+        if window.is_last() {
+            break;
+        }
+        let passed = buffer.len().saturating_sub(context);
+        buffer.drain(..passed);
+        base += passed as u64;
+    }
+    Ok(())
+}
