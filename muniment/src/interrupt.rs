@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub(crate) async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         result = work => result,
-        () = interrupted() => Err(Failure::interrupted()),
+        () = wait() => Err(Failure::interrupted()),
     }
 }
 
@@ -18,12 +18,13 @@ pub(crate) async fn or<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 pub(crate) async fn unless_again(tidying: impl Future<Output = ()>) {
     tokio::select! {
         () = tidying => {}
-        () = interrupted() => std::process::exit(Failure::interrupted().code().into()),
+        () = wait() => std::process::exit(Failure::interrupted().code().into()),
     }
 }
 
 #[cfg(unix)]
-async fn interrupted() {
+/// Waits for the next of them.
+pub(crate) async fn wait() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
         match signal(SignalKind::terminate()) {
@@ -40,7 +41,8 @@ async fn interrupted() {
 }
 
 #[cfg(not(unix))]
-async fn interrupted() {
+/// Waits for the next of them.
+pub(crate) async fn wait() {
     ctrl_c().await;
 }
 

@@ -15,7 +15,11 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
 /// Writes a text of the result that has its own line ends.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
-    written(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
+    written(
+        output
+            .write_all(text.as_bytes())
+            .and_then(|()| output.flush()),
+    )
 }
 
 fn written(result: std::io::Result<()>) -> Result<(), Failure> {

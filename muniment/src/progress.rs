@@ -36,6 +36,7 @@ struct Inner {
     bars: MultiProgress,
     mode: Mode,
     stages: Mutex<Vec<Stage>>,
+    #[cfg(test)]
     said: Mutex<Vec<String>>,
 }
 
@@ -76,6 +77,7 @@ impl Screen {
             bars: MultiProgress::with_draw_target(target),
             mode,
             stages: Mutex::default(),
+            #[cfg(test)]
             said: Mutex::default(),
         }))
     }
@@ -98,7 +100,9 @@ impl Screen {
 
     /// Something that takes a while begins.
     pub(crate) fn stage(&self, name: &'static str, unit: Unit) -> Stage {
-        let bar = ProgressBar::new(0).with_prefix(name).with_style(style(unit));
+        let bar = ProgressBar::new(0)
+            .with_prefix(name)
+            .with_style(style(unit));
         let stage = Stage {
             name,
             unit,

@@ -31,7 +31,7 @@ pub(crate) struct Client {
 }
 
 /// An HTTP client for a server at `url`.
-pub(crate) fn http(url: &reqwest::Url) -> Result<reqwest::Client, Failure> {
+fn http(url: &reqwest::Url) -> Result<reqwest::Client, Failure> {
     let loopback = match url.host_str() {
         Some("localhost") => true,
         Some(host) => host
@@ -129,7 +129,8 @@ impl Client {
     pub(crate) fn explain(&self, error: &ClientError, now: DateTime<Utc>) -> Failure {
         let server = self.url.origin().ascii_serialization();
         if error.is_unauthenticated() {
-            let renew = "get a new one with `muniment token --role … --data DIR`, or where you sign in";
+            let renew =
+                "get a new one with `muniment token --role … --data DIR`, or where you sign in";
             return match token::expiry(self.token.expose_secret()) {
                 Some(end) if end <= now => Failure::new(format!(
                     "the token expired at {}",

@@ -21,12 +21,13 @@ mod verdicts;
 
 pub(crate) use error::ClientError;
 pub(crate) use exports::{Export, ExportStatus, Selection};
-pub(crate) use http::{Client, http};
-pub(crate) use objects::{Get, Objects, StoreError};
-pub(crate) use patience::Patience;
-pub(crate) use target::{Target, endpoint};
+pub(crate) use http::Client;
+pub(crate) use objects::{Objects, Place, Slice, StoreError};
+pub(crate) use target::Target;
 pub(crate) use transfers::{Collection, FoundTransfer, Totals, TransferStatus};
 pub(crate) use uploads::{
-    Added, Completed, Completion, NewFile, Part, Parts, Ticket, UploadKind, Uploading,
+    Added, Completed, Completion, NewFile, Part, Ticket, UploadKind, Uploading,
 };
-pub(crate) use verdicts::{Check, CheckStatus, Format, Page, VersionStatus, Verdict, Waiting};
+#[cfg(test)]
+pub(crate) use verdicts::Check;
+pub(crate) use verdicts::{CheckStatus, Format, Verdict, VersionStatus};

@@ -17,7 +17,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) use body::Slice;
 pub(crate) use refusal::StoreError;
 
-use super::Patience;
+use super::patience::Patience;
 
 /// How long a silent connection is waited for.
 const SILENCE: Duration = Duration::from_mins(1);

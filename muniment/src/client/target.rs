@@ -3,7 +3,7 @@
 //! Owns the options that say so, shared by all commands that are clients of the API, and
 //! starting the embedded system where none is named. Does not own the system (`system`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -77,6 +77,11 @@ impl Target {
         }
     }
 
+    /// The data folder of the system that is started here.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// Whether a system is started for this command alone.
     pub(crate) fn is_own(&self) -> bool {
         self.server.is_none()
@@ -93,7 +98,7 @@ impl Session {
 }
 
 /// The GraphQL endpoint of an address as people write it.
-pub(crate) fn endpoint(server: &str) -> Result<reqwest::Url, Failure> {
+fn endpoint(server: &str) -> Result<reqwest::Url, Failure> {
     let wrong = || {
         Failure::new(format!("{} is not the address of a server", plain(server)))
             .hint("an address looks like http://127.0.0.1:8080")
@@ -118,15 +123,27 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080/graphql"),
             ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/graphql"),
             ("https://a.example/graphql", "https://a.example/graphql"),
-            ("https://a.example/muniment/api", "https://a.example/muniment/api"),
+            (
+                "https://a.example/muniment/api",
+                "https://a.example/muniment/api",
+            ),
         ] {
-            assert_eq!(endpoint(given).map(|url| url.to_string()), Ok(meant.to_owned()));
+            assert_eq!(
+                endpoint(given).map(|url| url.to_string()),
+                Ok(meant.to_owned())
+            );
         }
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for given in ["", "localhost:8080", "127.0.0.1:8080", "ftp://a.example", "http://"] {
+        for given in [
+            "",
+            "localhost:8080",
+            "127.0.0.1:8080",
+            "ftp://a.example",
+            "http://",
+        ] {
             assert!(endpoint(given).is_err(), "{given}");
         }
     }

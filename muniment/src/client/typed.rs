@@ -7,7 +7,10 @@ use super::{CheckStatus, ExportStatus, TransferStatus, UploadKind, VersionStatus
 
 type BigInt = u64;
 type DateTime = chrono::DateTime<chrono::Utc>;
-#[expect(clippy::upper_case_acronyms, reason = "the scalar's name in the schema")]
+#[expect(
+    clippy::upper_case_acronyms,
+    reason = "the scalar's name in the schema"
+)]
 type JSON = serde_json::Value;
 
 macro_rules! operations {

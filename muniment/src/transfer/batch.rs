@@ -40,10 +40,7 @@ impl<Q, A> Asker<Q, A> {
     pub(crate) async fn ask(&self, question: Q) -> Result<A, ClientError> {
         let ended = || ClientError::Transport("the run was ended".to_owned());
         let (sender, receiver) = oneshot::channel();
-        self.0
-            .send((question, sender))
-            .await
-            .map_err(|_| ended())?;
+        self.0.send((question, sender)).await.map_err(|_| ended())?;
         receiver.await.map_err(|_| ended())
     }
 }

@@ -86,9 +86,8 @@ pub(crate) async fn deposit(
             .try_for_each_concurrent(FILES, |entry| deposit.entry(entry))
             .await
     };
-    let adding = add_queue.run(|files: Vec<NewFile>| async move {
-        client.add_records(transfer, &files).await
-    });
+    let adding = add_queue
+        .run(|files: Vec<NewFile>| async move { client.add_records(transfer, &files).await });
     let completing = complete_queue.run(|completions: Vec<Completion>| async move {
         client.complete_uploads(&completions).await
     });
@@ -203,14 +202,16 @@ impl Deposit<'_> {
             Added::PathTaken { record, newest } => (record, newest + 1),
             Added::Refused { reason } => return Ok(Announced::Refused(reason)),
         };
-        Ok(match self.add_version(found, &hashed, &record, next).await? {
-            Ok(version) => Announced::Send(Current {
-                hashed,
-                record,
-                version,
-            }),
-            Err(reason) => Announced::Refused(reason),
-        })
+        Ok(
+            match self.add_version(found, &hashed, &record, next).await? {
+                Ok(version) => Announced::Send(Current {
+                    hashed,
+                    record,
+                    version,
+                }),
+                Err(reason) => Announced::Refused(reason),
+            },
+        )
     }
 
     /// Announces another content; the inner error concerns this file only.

@@ -81,6 +81,8 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
+const AGAIN: &str = "nothing is lost: the same command again goes on from here";
+
 /// What ends the whole run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
@@ -125,17 +127,14 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
             shown(&arguments.folder)
         )));
     }
-    let work = async {
-        let session = arguments.target.connect(screen).await?;
-        let step = carry_out(&session.client, arguments, &root, &folder, count, screen);
-        let result = interrupt::or(step).await;
-        screen.clear();
-        interrupt::unless_again(session.close()).await;
-        result
-    };
-    interrupt::or(work).await.map_err(|failure| {
-        if failure.code() == Failure::interrupted().code() {
-            failure.hint("nothing is lost: the same command again goes on from here")
+    let session = interrupt::or(arguments.target.connect(screen)).await?;
+    let step = carry_out(&session.client, arguments, &root, &folder, count, screen);
+    let result = interrupt::or(step).await;
+    screen.clear();
+    interrupt::unless_again(session.close()).await;
+    result.map_err(|failure| {
+        if failure == Failure::interrupted() {
+            failure.hint(AGAIN)
         } else {
             failure
         }
@@ -162,7 +161,11 @@ async fn carry_out(
         .map_err(explain)?;
     screen.say(format!(
         "{} {} into collection {}: {}, {}",
-        if resumed { "going on with transfer" } else { "transfer" },
+        if resumed {
+            "going on with transfer"
+        } else {
+            "transfer"
+        },
         plain(&transfer.reference),
         plain(&collection.code),
         counted(count.files, "file"),
@@ -192,13 +195,18 @@ async fn carry_out(
     };
     let took = begun.elapsed();
     let account = ledger.account();
-    let tally = tally::take(client, &transfer.id, &totals).await.map_err(explain)?;
+    let tally = tally::take(client, &transfer.id, &totals)
+        .await
+        .map_err(explain)?;
     let bag = match &arguments.bag {
         Some(out) => bag(client, &transfer, &tally, out, screen).await?,
         None => None,
     };
     if arguments.submit {
-        client.submit_transfer(&transfer.id).await.map_err(explain)?;
+        client
+            .submit_transfer(&transfer.id)
+            .await
+            .map_err(explain)?;
     }
     screen.clear();
     let summary = summary::Summary {
@@ -293,13 +301,12 @@ fn no_collection(code: &str) -> Failure {
 }
 
 fn stopped(client: &Client, stop: Stop) -> Failure {
-    let again = "nothing is lost: the same command again goes on from here";
     match stop {
         Stop::Client(error) if error.is_unauthenticated() || error.is_forbidden() => {
             client.explain(&error, SystemClock.now())
         }
-        Stop::Client(error) => client.explain(&error, SystemClock.now()).hint(again),
-        Stop::Store(error) => Failure::new(error.to_string()).hint(again),
+        Stop::Client(error) => client.explain(&error, SystemClock.now()).hint(AGAIN),
+        Stop::Store(error) => Failure::new(error.to_string()).hint(AGAIN),
     }
 }
 

@@ -335,6 +335,9 @@ mod tests {
             text.contains("transfer T-7: 10,000 files, 9,998 accepted, 2 REJECTED"),
             "{text}"
         );
-        assert!(text.contains("every file: http://127.0.0.1/graphiql"), "{text}");
+        assert!(
+            text.contains("every file: http://127.0.0.1/graphiql"),
+            "{text}"
+        );
     }
 }

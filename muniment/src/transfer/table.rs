@@ -178,7 +178,10 @@ impl Notes {
     }
 
     fn written_out(&self) -> impl Iterator<Item = (usize, &String)> {
-        self.numbers.iter().zip(1..).map(|(note, number)| (number, note))
+        self.numbers
+            .iter()
+            .zip(1..)
+            .map(|(note, number)| (number, note))
     }
 }
 

@@ -337,9 +337,6 @@ mod tests {
         drop(root);
         assert!(!gone.exists());
         let left = left_out(&folder);
-        assert_eq!(
-            left[0].1,
-            Reason::Unreadable("not found".to_owned())
-        );
+        assert_eq!(left[0].1, Reason::Unreadable("not found".to_owned()));
     }
 }

@@ -125,7 +125,11 @@ mod tests {
                 StoreError::Digest(text("XAmzContentSHA256Mismatch")),
             ),
             (400, "RequestTimeout", StoreError::Busy(400)),
-            (403, "AccessDenied", StoreError::Expired(text("AccessDenied"))),
+            (
+                403,
+                "AccessDenied",
+                StoreError::Expired(text("AccessDenied")),
+            ),
             (412, "PreconditionFailed", StoreError::AlreadyThere),
             (429, "", StoreError::Busy(429)),
             (500, "InternalError", StoreError::Busy(500)),
@@ -146,7 +150,10 @@ mod tests {
 
     #[test]
     fn an_answer_without_xml_is_understood_by_its_status() {
-        assert_eq!(StoreError::from_answer(502, "<html>"), StoreError::Busy(502));
+        assert_eq!(
+            StoreError::from_answer(502, "<html>"),
+            StoreError::Busy(502)
+        );
         assert_eq!(
             StoreError::from_answer(403, ""),
             StoreError::Expired("no reason given".to_owned())
