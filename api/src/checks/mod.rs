@@ -1,0 +1,3 @@
+//! (landing)
+pub mod graphql; pub mod service; pub mod store;
+pub use entity::check::Model as Check;
