@@ -15,6 +15,8 @@ pub mod graphql;
 pub mod object_store;
 pub mod page;
 pub mod reference;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod unit;
 
