@@ -15,6 +15,7 @@ pub mod graphql;
 pub mod object_store;
 pub mod page;
 pub mod reference;
+pub mod server;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -1,3 +1,5 @@
 //! (landing)
-pub mod graphql; pub mod service; pub mod store;
+pub mod graphql;
+pub mod service;
+pub mod store;
 pub use entity::check::Model as Check;

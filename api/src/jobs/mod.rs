@@ -1,3 +1,4 @@
 //! (landing)
-pub mod graphql; pub mod store;
+pub mod graphql;
+pub mod store;
 pub use entity::job::Model as Job;

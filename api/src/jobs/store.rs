@@ -1,3 +1,8 @@
 //! (landing)
-use super::Job; use uuid::Uuid; use sea_orm::{ConnectionTrait, DbErr}; use crate::auth::Actor;
-pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Job>, DbErr> { Ok(None) }
+use super::Job;
+use crate::auth::Actor;
+use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
+pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Job>, DbErr> {
+    Ok(None)
+}
