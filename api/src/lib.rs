@@ -16,6 +16,8 @@ pub mod object_store;
 pub mod page;
 pub mod reference;
 pub mod server;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod unit;
 

@@ -1,8 +1,0 @@
-//! (landing)
-use super::Export;
-use crate::auth::Actor;
-use sea_orm::{ConnectionTrait, DbErr};
-use uuid::Uuid;
-pub async fn lookup(_: &impl ConnectionTrait, _: &Actor, _: Uuid) -> Result<Option<Export>, DbErr> {
-    Ok(None)
-}
