@@ -9,7 +9,7 @@
 use sea_orm::{DbErr, SqlErr};
 
 /// Why a service did not do what was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Error {
     /// There is no valid token.
     Unauthenticated(String),

@@ -5,6 +5,8 @@
 //! the only place that names entities) and `graphql.rs` (parse, call one service function, wrap).
 //! Beside the nouns stands only what they share.
 
+#![recursion_limit = "512"]
+
 pub mod app;
 pub mod auth;
 pub mod changes;
@@ -13,6 +15,7 @@ pub mod graphql;
 pub mod object_store;
 pub mod page;
 pub mod reference;
+pub mod server;
 pub mod text;
 pub mod unit;
 

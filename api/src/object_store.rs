@@ -290,23 +290,28 @@ impl ObjectStore {
         }
     }
 
+    /// Gives a multipart upload up. What is gone already is no error.
+    pub async fn abort(&self, key: &str, upload: &str) -> Result<(), Error> {
+        let answer = self
+            .client
+            .abort_multipart_upload()
+            .bucket(self.bucket(Place::Incoming))
+            .key(key)
+            .upload_id(upload)
+            .send()
+            .await;
+        match answer {
+            Err(error) if error.code() != Some("NoSuchUpload") => {
+                Err(failed("abort_multipart_upload", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Removes bytes that nobody will ask for again. What is gone already is no error.
     pub async fn discard(&self, place: Place, key: &str, upload: Option<&str>) -> Result<(), Error> {
         if let Some(upload) = upload {
-            let answer = self
-                .client
-                .abort_multipart_upload()
-                .bucket(self.bucket(place))
-                .key(key)
-                .upload_id(upload)
-                .send()
-                .await;
-            match answer {
-                Err(error) if error.code() != Some("NoSuchUpload") => {
-                    return Err(failed("abort_multipart_upload", &error));
-                }
-                _ => {}
-            }
+            self.abort(key, upload).await?;
         }
         self.client
             .delete_object()

@@ -25,7 +25,7 @@ pub struct CollectionObject(pub Collection);
 #[Object(name = "Collection")]
 impl CollectionObject {
     /// `collection_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         id(CollectionId(self.0.id))
     }
 

@@ -7,7 +7,7 @@ use async_graphql::ErrorExtensionValues;
 use crate::Error;
 
 /// What a resolver returns. It has no `Display` on purpose: nothing can turn into it but [`Error`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ClientError(Error);
 
 /// What resolvers return.

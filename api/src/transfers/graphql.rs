@@ -40,7 +40,7 @@ pub struct TransferObject(pub Transfer);
 #[Object(name = "Transfer")]
 impl TransferObject {
     /// `transfer_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         id(TransferId(self.0.id))
     }
 

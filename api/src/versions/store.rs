@@ -204,3 +204,39 @@ pub async fn expired(
         .all(db)
         .await
 }
+
+/// Sets the multipart upload of a version, unless somebody else did since it was `was`.
+pub async fn set_upload(
+    unit: &Unit,
+    id: Uuid,
+    was: Option<&str>,
+    upload: &str,
+) -> Result<bool, DbErr> {
+    let unchanged = match was {
+        Some(was) => version::Column::UploadId.eq(was),
+        None => version::Column::UploadId.is_null(),
+    };
+    let done = version::Entity::update_many()
+        .col_expr(version::Column::UploadId, Expr::value(upload))
+        .filter(version::Column::Id.eq(id))
+        .filter(unchanged)
+        .exec(unit.db())
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Gives many versions, locked and stepped by the caller, a new state: set-based, for bulk calls.
+pub async fn set_status_many(unit: &Unit, rows: &[Version], status: Status) -> Result<(), DbErr> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    version::Entity::update_many()
+        .col_expr(version::Column::Status, Expr::value(status))
+        .filter(version::Column::Id.is_in(ids.iter().copied()))
+        .exec(unit.db())
+        .await?;
+    record::Entity::update_many()
+        .col_expr(record::Column::NewestStatus, Expr::value(status))
+        .filter(record::Column::NewestVersionId.is_in(ids))
+        .exec(unit.db())
+        .await?;
+    Ok(())
+}

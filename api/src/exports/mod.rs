@@ -1,0 +1,3 @@
+//! (landing)
+pub mod graphql; pub mod store;
+pub use entity::export::Model as Export;
