@@ -15,8 +15,9 @@ use crate::{
 };
 
 /// What a worker says of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, async_graphql::Enum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[graphql(name = "ResultStatus")]
 pub enum Claimed {
     /// Looked at all, found nothing against it.
     Passed,

@@ -13,12 +13,13 @@ use super::{
     Input, Job, Kind, Status,
     claim::Held,
     lease::{Standing, standing},
+    reported::Reported,
     shorten, step, store,
 };
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
-    checks::{self, reports::Reported},
+    checks,
     exports,
     unit::{Happened, Unit},
     versions,
@@ -28,7 +29,8 @@ use crate::{
 const MAX_REASON: usize = 2_000;
 
 /// Whether another attempt makes sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "FailureKind")]
 pub enum Failure {
     /// It may succeed later.
     Retry,

@@ -12,10 +12,10 @@ pub mod fail;
 pub mod graphql;
 pub mod lease;
 pub mod reconciler;
+pub mod reported;
 pub mod service;
 pub mod store;
 pub mod work;
-pub mod work_graphql;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,5 @@
 //! What else can be done with jobs: looking at them, ending them, and finding them again after a restart.
 
-use contract::JobId;
-
 use super::{
     Input, Job, Status, step,
     store::{self, Filter},
@@ -12,14 +10,6 @@ use crate::{
     page::{Args, Page},
     unit::Unit,
 };
-
-/// Finds one, for those who may see jobs.
-pub async fn find(app: &App, caller: &Caller, id: JobId) -> Result<Option<Job>, Error> {
-    if caller.may(Action::ReadJobs, &Resource::default()).is_err() {
-        return Ok(None);
-    }
-    Ok(store::find(app.database(), id.0).await?)
-}
 
 /// A page of jobs, newest first.
 pub async fn list(

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Job, Kind, Status, lease};
 use crate::{
     Error,
+    auth::{Action, Actor, Resource, Verdict, authorise},
     page::{self, Args, Page, Sort},
     unit::Unit,
 };
@@ -32,6 +33,18 @@ pub struct Filter {
 /// One by id.
 pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, DbErr> {
     job::Entity::find_by_id(id).one(db).await
+}
+
+/// One by id, if the actor may see jobs.
+pub async fn lookup(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<Option<Job>, DbErr> {
+    if authorise(actor, Action::ReadJobs, &Resource::default()) != Verdict::Allowed {
+        return Ok(None);
+    }
+    find(db, id).await
 }
 
 /// Several by id, under the lock of the transaction; locked in the order of their ids, so that two units

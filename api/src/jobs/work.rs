@@ -72,7 +72,7 @@ pub enum Work {
 }
 
 /// Where bytes are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, async_graphql::SimpleObject)]
 pub struct ObjectLocation {
     /// The bucket's name.
     pub bucket: String,
