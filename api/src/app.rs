@@ -6,8 +6,9 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::{clock::Clock, ids::Ids};
+pub use sea_orm::DatabaseConnection;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    ConnectOptions, Database, DbBackend, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Mutex, Notify};

@@ -74,7 +74,8 @@ impl<'s> Stream<'s> {
                 self.buffer.extend_from_slice(tail);
                 return;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
+            let (now, later) =
+                bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() >= full {
@@ -117,7 +118,10 @@ impl<'s> Stream<'s> {
             base: self.base,
             size: Some(size),
         };
-        let parts = [(self.base, self.buffer.as_slice()), (0, self.head.as_slice())];
+        let parts = [
+            (self.base, self.buffer.as_slice()),
+            (0, self.head.as_slice()),
+        ];
         let mut source = Source::new(parts, random, size);
         let mut scan = match self.scan {
             Some(scan) => scan,
@@ -130,24 +134,22 @@ impl<'s> Stream<'s> {
         if scan.is_looking() {
             scan.advance(&window);
         }
-        let mut error = None;
-        if scan.late_is_looking() {
-            let found = scan.only_late();
-            error = sweep(signatures, &mut scan, &mut source, 0).err();
-            scan.candidates.extend(found);
-        } else {
-            scan.admit_late();
-        }
+        scan.admit_late();
+        let error = sweep(signatures, &mut scan, &mut source, 0).err();
         let evidence = Evidence {
             hits: scan.hits(),
             tail: window,
             read_error: error,
+            trace: None,
         };
         let mut identification = decide::decide(signatures, &self.name, evidence, &mut source);
         identification.bytes_read = size + source.fetched;
         identification
     }
 }
+
+/// So much more is read at a time.
+const STEP: usize = 512 << 10;
 
 /// Shows `scan` the object from `from` to its end, as long as it looks for something.
 pub(crate) fn sweep(
@@ -157,24 +159,25 @@ pub(crate) fn sweep(
     from: u64,
 ) -> io::Result<()> {
     let context = signatures.matcher.context;
-    let mut buffer: Vec<u8> = Vec::new();
+    let mut buffer = vec![0; context + STEP];
+    let mut filled = 0;
     let mut base = from;
     while scan.is_looking() {
-        let more = source.up_to(base + buffer.len() as u64, CHUNK)?;
-        let done = more.is_empty();
-        buffer.extend_from_slice(&more);
-        let size = Some(source.size()).filter(|size| base + buffer.len() as u64 >= *size || done);
+        let got = source.fill(base + filled as u64, &mut buffer[filled..])?;
+        filled += got;
+        let end = base + filled as u64;
         let window = Window {
-            bytes: &buffer,
+            bytes: &buffer[..filled],
             base,
-            size: size.map(|_| base + buffer.len() as u64),
+            size: (got == 0 || end >= source.size()).then_some(end),
         };
         scan.advance(&window);
         if window.is_last() {
             break;
         }
-        let passed = buffer.len().saturating_sub(context);
-        buffer.drain(..passed);
+        let passed = filled.saturating_sub(context);
+        buffer.copy_within(passed..filled, 0);
+        filled -= passed;
         base += passed as u64;
     }
     Ok(())

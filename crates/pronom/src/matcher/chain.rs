@@ -5,6 +5,8 @@
 //!
 //! Always: the time is linear in the window, whatever the bytes are.
 
+use memchr::memmem;
+
 use super::{
     spread::{self, Region, Side},
     window::Window,
@@ -28,6 +30,7 @@ pub(crate) struct Chain {
     pub(crate) sub: SubSequence,
     pub(crate) left: (u64, u64),
     pub(crate) right: (u64, u64),
+    finder: Option<memmem::Finder<'static>>,
 }
 
 /// Anchors that are tried one by one before the rest is tried together.
@@ -40,8 +43,14 @@ impl Chain {
         Self {
             left: lengths(&sub.left),
             right: lengths(&sub.right),
+            finder: sub.anchor.owned_finder(),
             sub,
         }
+    }
+
+    fn next_anchor(&self, bytes: &[u8], from: usize, last: usize) -> Option<usize> {
+        let finder = self.finder.as_ref();
+        self.sub.anchor.find_with(finder, bytes, from, last)
     }
 
     fn anchor_len(&self) -> u64 {
@@ -51,6 +60,11 @@ impl Chain {
     /// The most bytes that the whole can take.
     pub(crate) fn span(&self) -> u64 {
         self.left.1 + self.anchor_len() + self.right.1
+    }
+
+    /// The most bytes from the begin of the anchor to the end of the whole.
+    pub(crate) fn lookahead(&self) -> u64 {
+        self.anchor_len() + self.right.1
     }
 
     /// The first place at or after `from` where an anchor may be, for a search that begins after `marker`.
@@ -81,7 +95,11 @@ impl Chain {
             window.end().checked_sub(self.right.1 + self.anchor_len())
         };
         let Some(complete) = complete else {
-            return if window.is_last() { Search::Absent } else { Search::More(first) };
+            return if window.is_last() {
+                Search::Absent
+            } else {
+                Search::More(first)
+            };
         };
         let (ends, complete) = if complete < horizon {
             (window.is_last(), complete)
@@ -111,7 +129,7 @@ impl Chain {
         let bytes = places.window.bytes;
         let mut from = low;
         for _ in 0..SINGLE_TRIES {
-            let at = self.sub.anchor.find(bytes, from, high)?;
+            let at = self.next_anchor(bytes, from, high)?;
             if let Some(found) = self.around(places, at) {
                 return Some(found);
             }
@@ -120,7 +138,7 @@ impl Chain {
         loop {
             let mut anchors = Vec::new();
             while anchors.len() < BATCH {
-                let Some(at) = self.sub.anchor.find(bytes, from, high) else {
+                let Some(at) = self.next_anchor(bytes, from, high) else {
                     break;
                 };
                 anchors.push(at);
@@ -138,8 +156,14 @@ impl Chain {
     }
 
     /// Backwards from `marker`, which is where what comes after begins.
-    pub(crate) fn find_back(&self, window: &Window<'_>, marker: u64, bounded: bool) -> Option<(u64, u64)> {
-        let nearest = marker.checked_sub(self.right.0 + self.anchor_len() + u64::from(self.sub.min))?;
+    pub(crate) fn find_back(
+        &self,
+        window: &Window<'_>,
+        marker: u64,
+        bounded: bool,
+    ) -> Option<(u64, u64)> {
+        let nearest =
+            marker.checked_sub(self.right.0 + self.anchor_len() + u64::from(self.sub.min))?;
         let farthest = if bounded {
             marker.saturating_sub(self.right.1 + self.anchor_len() + u64::from(self.sub.max))
         } else {
@@ -217,7 +241,10 @@ impl Chain {
             .checked_sub(places.window.base)
             .map_or(0, |latest| usize::try_from(latest).unwrap_or(usize::MAX));
         let left = spread::reachable(region, Side::Left, &self.sub.left, anchors, latest);
-        let ends: Vec<usize> = anchors.iter().map(|at| at + self.sub.anchor.len()).collect();
+        let ends: Vec<usize> = anchors
+            .iter()
+            .map(|at| at + self.sub.anchor.len())
+            .collect();
         let right = spread::reachable(region, Side::Right, &self.sub.right, &ends, usize::MAX);
         let both = left.into_iter().zip(right).zip(anchors);
         both.filter(|((left, right), _)| *left && *right)
@@ -249,7 +276,10 @@ fn lengths(levels: &[Alternatives]) -> (u64, u64) {
     for level in levels {
         let sizes = level.iter().map(|fragment| {
             let length = fragment.pattern.len() as u64;
-            (u64::from(fragment.min) + length, u64::from(fragment.max) + length)
+            (
+                u64::from(fragment.min) + length,
+                u64::from(fragment.max) + length,
+            )
         });
         let (min, max) = sizes.fold((u64::MAX, 0), |(min, max), (low, high)| {
             (min.min(low), max.max(high))

@@ -25,6 +25,7 @@ pub(crate) struct Sequence {
 /// A signature, ready to be matched.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
+    /// The number that the signature file gives it.
     pub(crate) id: u32,
     pub(crate) sequences: Vec<Sequence>,
     /// Indexes of the formats that it identifies.
@@ -35,7 +36,12 @@ impl Prepared {
     pub(crate) fn new(signature: &Signature, formats: Vec<u32>) -> Self {
         let sequences = signature.sequences.iter().map(|sequence| Sequence {
             reference: sequence.reference,
-            chains: sequence.subsequences.iter().cloned().map(Chain::new).collect(),
+            chains: sequence
+                .subsequences
+                .iter()
+                .cloned()
+                .map(Chain::new)
+                .collect(),
         });
         let mut sequences: Vec<_> = sequences.collect();
         // What refuses most for the least comes first.
@@ -60,6 +66,15 @@ impl Prepared {
 }
 
 impl Sequence {
+    /// The chains that may lie anywhere after what came before.
+    fn unbounded(&self) -> &[Chain] {
+        match self.reference {
+            Reference::Start => &self.chains[1..],
+            Reference::End => &[],
+            Reference::Anywhere => &self.chains,
+        }
+    }
+
     /// How far from its end of the file the bounded part reaches.
     pub(crate) fn reach(&self) -> u64 {
         let first = match self.reference {
@@ -71,10 +86,20 @@ impl Sequence {
     }
 }
 
+/// What tells that a signature cannot change the answer any more.
+#[derive(Debug, Default)]
+pub(crate) struct Priorities {
+    /// For each format those that it has priority over.
+    pub(crate) over: Vec<Vec<u32>>,
+    /// Formats that are opened as containers. With one of them among the hits, priorities may not count.
+    pub(crate) containers: Vec<u32>,
+}
+
 /// All binary signatures.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     pub(crate) signatures: Vec<Prepared>,
+    priorities: Priorities,
     /// Signatures that say nothing of the start of the file.
     pub(crate) tail_led: Vec<u32>,
     index: Index,
@@ -87,25 +112,36 @@ pub(crate) struct Matcher {
 }
 
 impl Matcher {
-    pub(crate) fn new(signatures: Vec<Prepared>) -> Self {
+    pub(crate) fn new(signatures: Vec<Prepared>, priorities: Priorities) -> Self {
         let reach = |wanted: Reference| {
             let sequences = signatures.iter().flat_map(|signature| &signature.sequences);
             let of_kind = sequences.filter(|sequence| sequence.reference == wanted);
             of_kind.map(Sequence::reach).max().unwrap_or(0)
         };
         let (head, tail) = (reach(Reference::Start), reach(Reference::End));
-        let spans = signatures
+        let unbounded: Vec<&Chain> = signatures
             .iter()
             .flat_map(|signature| &signature.sequences)
-            .flat_map(|sequence| &sequence.chains)
-            .map(Chain::span);
-        let context = spans.max().unwrap_or(0).max(tail) + 1;
+            .flat_map(Sequence::unbounded)
+            .collect();
+        let lookahead = unbounded
+            .iter()
+            .map(|chain| chain.lookahead())
+            .max()
+            .unwrap_or(0);
+        let span = unbounded
+            .iter()
+            .map(|chain| chain.span())
+            .max()
+            .unwrap_or(0);
+        let context = (span + lookahead).max(tail) + 1;
         let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let tail_led = (0_u32..)
             .zip(&signatures)
             .filter(|(_, signature)| signature.starts().next().is_none())
             .map(|(at, _)| at);
         Self {
+            priorities,
             tail_led: tail_led.collect(),
             index: Index::new(&signatures),
             head: bytes(head).max(MIN_WINDOW),

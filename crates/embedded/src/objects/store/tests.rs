@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{
     Checksums, Condition, Content, Expected, Headers, Intake, Listed, NewUpload, PartRef, Query,
-    Replacement, SourceCondition, Store, StoreError, Target,
+    Replacement, SourceCondition, Store, StoreError, Tag, Target,
 };
 
 const KEYS: [&str; 3] = ["a", "b/c", "B/C"];
@@ -253,4 +253,36 @@ fn a_reader_of_what_is_replaced_meanwhile_keeps_its_bytes_and_then_gives_the_roo
     assert_eq!(chunk_files(dir.path()), 1);
     drop(second);
     assert_eq!(chunk_files(dir.path()), 0);
+}
+
+/// The window is a few microseconds, so there are many rounds.
+#[test]
+fn of_racing_writers_of_a_new_object_one_wins_every_time() {
+    const WRITERS: usize = 4;
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path(), 0);
+    let new = Condition {
+        if_none_match: Some(Tag::Any),
+        ..Condition::default()
+    };
+    for round in 0..200 {
+        let target = target(&round.to_string());
+        let start = Barrier::new(WRITERS);
+        let write = || {
+            let content = content(&store, b"x");
+            start.wait();
+            store
+                .put(&target, Headers::default(), content, &new)
+                .is_ok()
+        };
+        let won = std::thread::scope(|scope| {
+            let writers = [(); WRITERS].map(|()| scope.spawn(write));
+            writers.map(|writer| writer.join().unwrap())
+        });
+        assert_eq!(
+            won.into_iter().filter(|won| *won).count(),
+            1,
+            "round {round}"
+        );
+    }
 }
