@@ -17,6 +17,8 @@ pub mod page;
 pub mod queue;
 pub mod reference;
 pub mod server;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod unit;
 

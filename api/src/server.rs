@@ -36,7 +36,10 @@ pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
         verifier,
     };
     Router::new()
-        .route("/graphql", get(graphql::http::get).post(graphql::http::post))
+        .route(
+            "/graphql",
+            get(graphql::http::get).post(graphql::http::post),
+        )
         .route("/graphiql", get(graphiql))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -87,7 +90,11 @@ async fn readyz(State(endpoint): State<Endpoint>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({"database": database, "objects": objects}))).into_response()
+    (
+        status,
+        Json(json!({"database": database, "objects": objects})),
+    )
+        .into_response()
 }
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();

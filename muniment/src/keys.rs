@@ -82,7 +82,10 @@ mod tests {
         let first = object_store(folder.path()).unwrap();
         let second = object_store(folder.path()).unwrap();
         assert_eq!(first.access_key, second.access_key);
-        assert_eq!(first.secret_key.expose_secret(), second.secret_key.expose_secret());
+        assert_eq!(
+            first.secret_key.expose_secret(),
+            second.secret_key.expose_secret()
+        );
         assert_eq!(first.secret_key.expose_secret().len(), 40);
     }
 
@@ -90,7 +93,15 @@ mod tests {
     fn damaged_keys_are_said_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(KEYS), "half").unwrap();
-        assert!(object_store(folder.path()).unwrap_err().to_string().contains("damaged"));
-        assert_eq!(fs::read_to_string(folder.path().join(KEYS)).unwrap(), "half");
+        assert!(
+            object_store(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("damaged")
+        );
+        assert_eq!(
+            fs::read_to_string(folder.path().join(KEYS)).unwrap(),
+            "half"
+        );
     }
 }

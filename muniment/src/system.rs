@@ -108,7 +108,9 @@ pub enum StartError {
     #[error("the database did not open: {0}")]
     Database(String),
     /// The database was written by a newer version.
-    #[error("the database was written by a newer version of Muniment ({0}); use that version, or another data folder")]
+    #[error(
+        "the database was written by a newer version of Muniment ({0}); use that version, or another data folder"
+    )]
     NewerDatabase(String),
     /// A defect, or a part that does not answer.
     #[error("{0}")]
@@ -144,16 +146,28 @@ impl System {
             ids: Arc::new(SystemIds),
             limits: settings.limits.clone(),
         });
-        prepare(&app).await.map_err(|error| StartError::Other(format!("{error:?}")))?;
+        prepare(&app)
+            .await
+            .map_err(|error| StartError::Other(format!("{error:?}")))?;
         api::server::record_metrics();
 
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(Arc::clone(&clock), QUEUE));
-        let queues = HashMap::from([(contract::messages::JOBS_QUEUE.to_owned(), Arc::clone(&queue))]);
+        let queues = HashMap::from([(
+            contract::messages::JOBS_QUEUE.to_owned(),
+            Arc::clone(&queue),
+        )]);
         api::jobs::run(&app, queues, &api);
         let router = api::server::router(app.clone(), Arc::new(identity.clone()));
         let address = api::server::serve(listener, router, &api)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
-        let system = Self { app, identity, address, worker, api, store };
+        let system = Self {
+            app,
+            identity,
+            address,
+            worker,
+            api,
+            store,
+        };
         system.start_worker(settings, client, queue, clock)?;
         Ok(system)
     }
@@ -182,7 +196,10 @@ impl System {
         )
         .map_err(|error| StartError::Other(error.to_string()))?;
         let shutdown = self.worker.clone();
-        drop(self.worker.spawn("worker", async move { worker.run(&shutdown).await }));
+        drop(
+            self.worker
+                .spawn("worker", async move { worker.run(&shutdown).await }),
+        );
         Ok(())
     }
 
@@ -270,7 +287,10 @@ fn secrets(data: &Path) -> Result<PathBuf, StartError> {
 }
 
 fn at(path: &Path, error: io::Error) -> StartError {
-    StartError::Folder { path: path.to_owned(), error }
+    StartError::Folder {
+        path: path.to_owned(),
+        error,
+    }
 }
 
 fn open_identity(data: &Path, clock: Arc<dyn Clock>) -> Result<EmbeddedIdentity, StartError> {
@@ -301,7 +321,11 @@ async fn start_objects(
         keys: Some(keys),
         ..Access::default()
     };
-    Ok(s3::client(&S3Settings { access, path_style: true }).await)
+    Ok(s3::client(&S3Settings {
+        access,
+        path_style: true,
+    })
+    .await)
 }
 
 async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {
@@ -314,14 +338,16 @@ async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnecti
     let database = api::app::connect(&url, 8)
         .await
         .map_err(|error| StartError::Database(error.to_string()))?;
-    migration::Migrator::up(&database, None).await.map_err(|error| {
-        let text = error.to_string();
-        if text.contains("is missing, this migration has been applied") {
-            StartError::NewerDatabase(text)
-        } else {
-            StartError::Database(text)
-        }
-    })?;
+    migration::Migrator::up(&database, None)
+        .await
+        .map_err(|error| {
+            let text = error.to_string();
+            if text.contains("is missing, this migration has been applied") {
+                StartError::NewerDatabase(text)
+            } else {
+                StartError::Database(text)
+            }
+        })?;
     Ok(database)
 }
 
@@ -341,7 +367,13 @@ struct Minted(EmbeddedIdentity);
 #[async_trait]
 impl TokenSource for Minted {
     async fn token(&self) -> Result<SecretString, ApiError> {
-        mint(&self.0, "worker:embedded", &[Role::Worker], &[], WORKER_TOKEN)
-            .map_err(|error| ApiError::retry(error.to_string()))
+        mint(
+            &self.0,
+            "worker:embedded",
+            &[Role::Worker],
+            &[],
+            WORKER_TOKEN,
+        )
+        .map_err(|error| ApiError::retry(error.to_string()))
     }
 }

@@ -11,17 +11,35 @@ async fn queries_that_ask_wrongly_are_told_so() {
     let client = world.contributor();
     for (query, code) in [
         ("{ node(id: \"nonsense\") { id } }", "BAD_USER_INPUT"),
-        ("{ transfer(id: \"record_00000000000000000000000001\") { id } }", "BAD_USER_INPUT"),
+        (
+            "{ transfer(id: \"record_00000000000000000000000001\") { id } }",
+            "BAD_USER_INPUT",
+        ),
         ("{ records(first: 0) { nodes { id } } }", "BAD_USER_INPUT"),
         ("{ records(first: -1) { nodes { id } } }", "BAD_USER_INPUT"),
-        ("{ records(first: 1000) { nodes { id } } }", "LIMIT_EXCEEDED"),
-        ("{ records(first: 1, last: 1) { nodes { id } } }", "BAD_USER_INPUT"),
-        ("{ records(after: \"tampered\") { nodes { id } } }", "BAD_USER_INPUT"),
-        ("{ transfers(filter: {status: NONSENSE}) { nodes { id } } }", "BAD_USER_INPUT"),
+        (
+            "{ records(first: 1000) { nodes { id } } }",
+            "LIMIT_EXCEEDED",
+        ),
+        (
+            "{ records(first: 1, last: 1) { nodes { id } } }",
+            "BAD_USER_INPUT",
+        ),
+        (
+            "{ records(after: \"tampered\") { nodes { id } } }",
+            "BAD_USER_INPUT",
+        ),
+        (
+            "{ transfers(filter: {status: NONSENSE}) { nodes { id } } }",
+            "BAD_USER_INPUT",
+        ),
         ("{ nonsense }", "BAD_USER_INPUT"),
         ("{ records { ", "BAD_USER_INPUT"),
         ("{ collection(by: {}) { id } }", "BAD_USER_INPUT"),
-        ("{ collection(by: {id: \"collection_00000000000000000000000001\", code: \"x\"}) { id } }", "BAD_USER_INPUT"),
+        (
+            "{ collection(by: {id: \"collection_00000000000000000000000001\", code: \"x\"}) { id } }",
+            "BAD_USER_INPUT",
+        ),
     ] {
         assert_eq!(client.send(query, json!({})).await.code(), code, "{query}");
     }
@@ -32,9 +50,15 @@ async fn an_error_names_its_place_and_its_request() {
     let world = World::start().await;
     let answer = world
         .contributor()
-        .send("{ transfer(id: \"record_00000000000000000000000001\") { id } }", json!({}))
+        .send(
+            "{ transfer(id: \"record_00000000000000000000000001\") { id } }",
+            json!({}),
+        )
         .await;
-    assert_eq!((answer.path(), answer.message()), ("id", "this is not the id of a transfer"));
+    assert_eq!(
+        (answer.path(), answer.message()),
+        ("id", "this is not the id of a transfer")
+    );
     assert!(answer.0["errors"][0]["extensions"]["requestId"].is_string());
 }
 
@@ -42,9 +66,21 @@ async fn an_error_names_its_place_and_its_request() {
 async fn a_title_of_a_megabyte_is_too_large_and_an_empty_one_is_refused() {
     let world = World::start().await;
     let client = world.contributor();
-    assert_eq!(client.send(OPEN, json!({"t": "x".repeat(1_000_000)})).await.code(), "TOO_LARGE");
-    assert_eq!(client.send(OPEN, json!({"t": ""})).await.code(), "BAD_USER_INPUT");
-    assert_eq!(client.send(OPEN, json!({"t": "a\u{0}b"})).await.code(), "BAD_USER_INPUT");
+    assert_eq!(
+        client
+            .send(OPEN, json!({"t": "x".repeat(1_000_000)}))
+            .await
+            .code(),
+        "TOO_LARGE"
+    );
+    assert_eq!(
+        client.send(OPEN, json!({"t": ""})).await.code(),
+        "BAD_USER_INPUT"
+    );
+    assert_eq!(
+        client.send(OPEN, json!({"t": "a\u{0}b"})).await.code(),
+        "BAD_USER_INPUT"
+    );
 }
 
 #[tokio::test]
@@ -52,9 +88,7 @@ async fn metadata_that_is_no_object_is_refused_alone() {
     let world = World::start().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Metadata").await;
-    let record = |path: &str, metadata: Value| {
-        json!({"path": path, "metadata": metadata, "file": {"size": 1, "sha256": tests::sha256(b"x")}})
-    };
+    let record = |path: &str, metadata: Value| json!({"path": path, "metadata": metadata, "file": {"size": 1, "sha256": tests::sha256(b"x")}});
     let records = json!([
         record("good", json!({"a": 1})),
         record("list", json!([1])),
@@ -64,10 +98,20 @@ async fn metadata_that_is_no_object_is_refused_alone() {
         {"path": "size", "file": {"size": -1, "sha256": tests::sha256(b"x")}},
     ]);
     let outcomes = client.add_records_as(&transfer, records).await;
-    let codes: Vec<_> = outcomes.iter().map(|outcome| outcome["code"].as_str().unwrap_or("added")).collect();
+    let codes: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| outcome["code"].as_str().unwrap_or("added"))
+        .collect();
     assert_eq!(
         codes,
-        ["added", "BAD_USER_INPUT", "TOO_LARGE", "BAD_USER_INPUT", "BAD_USER_INPUT", "BAD_USER_INPUT"]
+        [
+            "added",
+            "BAD_USER_INPUT",
+            "TOO_LARGE",
+            "BAD_USER_INPUT",
+            "BAD_USER_INPUT",
+            "BAD_USER_INPUT"
+        ]
     );
 }
 
@@ -79,10 +123,25 @@ async fn a_call_takes_at_most_500_files_and_at_least_one() {
     let add = "mutation($t: ID!, $r: [NewRecordInput!]!) { addRecords(input: {transferId: $t, records: $r}) { transfer { id } } }";
     let file = |index: usize| json!({"path": format!("f{index}"), "file": {"size": 0, "sha256": tests::sha256(b"")}});
     let many: Vec<Value> = (0..501).map(file).collect();
-    assert_eq!(client.send(add, json!({"t": transfer, "r": many})).await.code(), "LIMIT_EXCEEDED");
-    assert_eq!(client.send(add, json!({"t": transfer, "r": []})).await.code(), "BAD_USER_INPUT");
+    assert_eq!(
+        client
+            .send(add, json!({"t": transfer, "r": many}))
+            .await
+            .code(),
+        "LIMIT_EXCEEDED"
+    );
+    assert_eq!(
+        client
+            .send(add, json!({"t": transfer, "r": []}))
+            .await
+            .code(),
+        "BAD_USER_INPUT"
+    );
     let most: Vec<Value> = (0..500).map(file).collect();
-    client.send(add, json!({"t": transfer, "r": most})).await.ok();
+    client
+        .send(add, json!({"t": transfer, "r": most}))
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -95,7 +154,10 @@ async fn completing_what_never_came_says_so() {
     let unknown = "version_00000000000000000000000001".to_owned();
     let outcomes = client.complete(&[id, unknown, "nonsense".into()]).await;
     assert_eq!(outcomes[0]["__typename"], "UploadMissing");
-    assert_eq!((&outcomes[1]["code"], &outcomes[1]["index"]), (&json!("NOT_FOUND"), &json!(1)));
+    assert_eq!(
+        (&outcomes[1]["code"], &outcomes[1]["index"]),
+        (&json!("NOT_FOUND"), &json!(1))
+    );
     assert_eq!(outcomes[2]["code"], "BAD_USER_INPUT");
 }
 
@@ -107,8 +169,14 @@ async fn two_clients_that_add_the_same_version_number_get_one_version() {
     let (record, _) = client.deposit(&transfer, &[("x", b"x")]).await.remove(0);
     let add = "mutation($r: ID!, $s: String!) { addVersion(input: {recordId: $r, number: 2, file: {fileName: \"x\", size: 1, sha256: $s}}) { version { number } } }";
     let variables = json!({"r": record, "s": tests::sha256(b"y")});
-    let (one, two) = tokio::join!(client.send(add, variables.clone()), client.send(add, variables));
-    let conflicts: Vec<_> = [&one, &two].into_iter().filter(|answer| answer.0.get("errors").is_some()).collect();
+    let (one, two) = tokio::join!(
+        client.send(add, variables.clone()),
+        client.send(add, variables)
+    );
+    let conflicts: Vec<_> = [&one, &two]
+        .into_iter()
+        .filter(|answer| answer.0.get("errors").is_some())
+        .collect();
     assert_eq!(conflicts.len(), 1);
     assert_eq!(conflicts[0].code(), "CONFLICT");
 }
@@ -126,8 +194,14 @@ async fn the_same_key_replays_and_another_input_conflicts() {
     for call in calls.collect::<Vec<_>>() {
         answers.push(call.await.unwrap());
     }
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "20 at once open one transfer");
-    assert_eq!(client.send(open, json!({"t": "two"})).await.code(), "CONFLICT");
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "20 at once open one transfer"
+    );
+    assert_eq!(
+        client.send(open, json!({"t": "two"})).await.code(),
+        "CONFLICT"
+    );
     let other = world.client("another", api::auth::Role::Contributor, &["LOCAL"]);
     let theirs = other.send(open, json!({"t": "two"})).await;
     assert_ne!(theirs.ok(), &answers[0], "a key is its owner's");
@@ -138,15 +212,30 @@ async fn http_that_is_no_graphql_is_refused() {
     let world = World::start().await;
     let client = world.contributor();
     let (http, url) = (client.http(), client.url());
-    let plain = http.post(url).header("content-type", "text/plain").body("{\"query\":\"{__typename}\"}");
+    let plain = http
+        .post(url)
+        .header("content-type", "text/plain")
+        .body("{\"query\":\"{__typename}\"}");
     assert_eq!(plain.send().await.unwrap().status(), 415);
-    let broken = http.post(url).header("content-type", "application/json").body("{");
+    let broken = http
+        .post(url)
+        .header("content-type", "application/json")
+        .body("{");
     assert_eq!(broken.send().await.unwrap().status(), 400);
-    let mutation = http.get(format!("{url}?query=mutation%7BsubmitTransfer(input:%7Bid:%22x%22%7D)%7B__typename%7D%7D"));
+    let mutation = http.get(format!(
+        "{url}?query=mutation%7BsubmitTransfer(input:%7Bid:%22x%22%7D)%7B__typename%7D%7D"
+    ));
     assert_eq!(mutation.send().await.unwrap().status(), 405);
-    let huge = http.post(url).header("content-type", "application/json").body(vec![b' '; 9 << 20]);
+    let huge = http
+        .post(url)
+        .header("content-type", "application/json")
+        .body(vec![b' '; 9 << 20]);
     assert_eq!(huge.send().await.unwrap().status(), 413);
-    let deep = format!("{}id{}", "{ records { nodes { transfer { records { nodes { transfer { records { nodes { transfer { records { nodes { transfer { records { nodes { ", " }".repeat(16));
+    let deep = format!(
+        "{}id{}",
+        "{ records { nodes { transfer { records { nodes { transfer { records { nodes { transfer { records { nodes { transfer { records { nodes { ",
+        " }".repeat(16)
+    );
     assert_eq!(client.send(&deep, json!({})).await.code(), "LIMIT_EXCEEDED");
 }
 
@@ -156,8 +245,18 @@ async fn health_readiness_and_metrics_are_there() {
     let client = world.anonymous();
     let base = client.url().trim_end_matches("/graphql").to_owned();
     client.send("{ __typename }", json!({})).await;
-    for (path, expected) in [("healthz", "ok"), ("readyz", "\"database\":true"), ("metrics", "muniment_api_request_seconds"), ("graphiql", "<html")] {
-        let answer = client.http().get(format!("{base}/{path}")).send().await.unwrap();
+    for (path, expected) in [
+        ("healthz", "ok"),
+        ("readyz", "\"database\":true"),
+        ("metrics", "muniment_api_request_seconds"),
+        ("graphiql", "<html"),
+    ] {
+        let answer = client
+            .http()
+            .get(format!("{base}/{path}"))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200, "{path}");
         let text = answer.text().await.unwrap();
         assert!(text.contains(expected), "{path}: {text:.200}");

@@ -8,7 +8,11 @@ use std::{
 use tests::muniment;
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(muniment()).args(arguments).current_dir(folder).output().unwrap()
+    Command::new(muniment())
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
 }
 
 fn stdout(output: &Output) -> String {
@@ -28,18 +32,36 @@ fn samples() -> String {
 fn the_first_command_shows_every_kind_of_verdict_and_leaves_a_valid_bag() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["transfer", &samples(), "--bag", "out.tar"]);
-    assert_eq!(output.status.code(), Some(2), "{}{}", stdout(&output), stderr(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
     let table = stdout(&output);
     for verdict in ["ACCEPTED", "REJECTED", "NEEDS_REVIEW"] {
         assert!(table.contains(verdict), "{verdict} is missing:\n{table}");
     }
     let verified = run(folder.path(), &["verify", "out.tar"]);
-    assert_eq!(verified.status.code(), Some(0), "{}{}", stdout(&verified), stderr(&verified));
+    assert_eq!(
+        verified.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&verified),
+        stderr(&verified)
+    );
 
-    let again = run(folder.path(), &["transfer", &samples(), "--bag", "again.tar"]);
+    let again = run(
+        folder.path(),
+        &["transfer", &samples(), "--bag", "again.tar"],
+    );
     assert_eq!(again.status.code(), Some(2));
     let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert!(bytes("out.tar") == bytes("again.tar"), "a second run uploads nothing and gives the same bag");
+    assert!(
+        bytes("out.tar") == bytes("again.tar"),
+        "a second run uploads nothing and gives the same bag"
+    );
 }
 
 #[test]
@@ -79,7 +101,12 @@ fn a_server_that_takes_no_such_token_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(
         folder.path(),
-        &["transfer", &samples(), "--server", "http://127.0.0.1:1/graphql"],
+        &[
+            "transfer",
+            &samples(),
+            "--server",
+            "http://127.0.0.1:1/graphql",
+        ],
     );
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("token"), "{}", stderr(&output));
@@ -91,7 +118,10 @@ fn a_damaged_bag_is_said_file_by_file() {
     run(folder.path(), &["transfer", &samples(), "--bag", "out.tar"]);
     let bag = folder.path().join("out.tar");
     let mut bytes = std::fs::read(&bag).unwrap();
-    let at = bytes.windows(4).rposition(|window| window == b"%PDF").unwrap();
+    let at = bytes
+        .windows(4)
+        .rposition(|window| window == b"%PDF")
+        .unwrap();
     bytes[at + 5] ^= 1;
     std::fs::write(&bag, bytes).unwrap();
     let output = run(folder.path(), &["verify", "out.tar"]);

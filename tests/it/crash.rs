@@ -60,7 +60,11 @@ fn token(data: &Path) -> String {
         .arg(data)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -81,7 +85,11 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
     let (data, files) = (world.path().join("data"), world.path().join("files"));
     std::fs::create_dir(&files).unwrap();
     for index in 0..FILES {
-        std::fs::write(files.join(format!("{index:04}.txt")), format!("file {index}\n").repeat(200)).unwrap();
+        std::fs::write(
+            files.join(format!("{index:04}.txt")),
+            format!("file {index}\n").repeat(200),
+        )
+        .unwrap();
     }
 
     let served = Served::start(&data);
@@ -93,11 +101,16 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
     let began = Instant::now();
     loop {
         let answer = client.send(totals, json!({})).await.ok().clone();
-        let accepted = answer["transfers"]["nodes"][0]["totals"]["accepted"].as_u64().unwrap_or(0);
+        let accepted = answer["transfers"]["nodes"][0]["totals"]["accepted"]
+            .as_u64()
+            .unwrap_or(0);
         if accepted >= 5 {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing is accepted: {answer}");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "nothing is accepted: {answer}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     served.kill();
@@ -107,12 +120,22 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
     let served = Served::start(&data);
     let client = Client::new(served.url.clone(), Some(token.clone()));
     let command = transfer(&files, &served, &token).status();
-    assert_eq!(command.unwrap().code(), Some(0), "the second run accepts everything");
+    assert_eq!(
+        command.unwrap().code(),
+        Some(0),
+        "the second run accepts everything"
+    );
     let answer = client.send(totals, json!({})).await.ok().clone();
     let totals = &answer["transfers"]["nodes"][0]["totals"];
-    assert_eq!((&totals["versions"], &totals["accepted"]), (&json!(FILES), &json!(FILES)));
+    assert_eq!(
+        (&totals["versions"], &totals["accepted"]),
+        (&json!(FILES), &json!(FILES))
+    );
     let counted = count_versions(&client).await;
-    assert_eq!(counted, FILES, "the maintained totals are those of the table, and none is there twice");
+    assert_eq!(
+        counted, FILES,
+        "the maintained totals are those of the table, and none is there twice"
+    );
     served.kill();
 }
 
@@ -120,10 +143,17 @@ async fn count_versions(client: &Client) -> usize {
     let query = "query($after: String) { versions(first: 100, after: $after) { nodes { id status number } pageInfo { hasNextPage endCursor } } }";
     let (mut count, mut after) = (0, Value::Null);
     loop {
-        let answer = client.send(query, json!({"after": after})).await.ok().clone();
+        let answer = client
+            .send(query, json!({"after": after}))
+            .await
+            .ok()
+            .clone();
         let page = &answer["versions"];
         for version in page["nodes"].as_array().unwrap() {
-            assert_eq!((&version["status"], &version["number"]), (&json!("ACCEPTED"), &json!(1)));
+            assert_eq!(
+                (&version["status"], &version["number"]),
+                (&json!("ACCEPTED"), &json!(1))
+            );
             count += 1;
         }
         if page["pageInfo"]["hasNextPage"] != true {

@@ -7,7 +7,9 @@ use tests::World;
 
 /// The GraphQL blocks of the README by the name of their operation.
 fn operations() -> HashMap<String, String> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"))
+            .unwrap();
     let blocks = readme.split("```graphql\n").skip(1);
     blocks
         .map(|block| {
@@ -30,7 +32,12 @@ async fn the_five_operations_of_the_readme_work_as_printed() {
     let outcome = &added.ok()["addRecords"]["outcomes"][0];
     assert_eq!(outcome["__typename"], "RecordAdded");
     let record = outcome["record"]["id"].clone();
-    assert!(client.put(&outcome["version"]["upload"], b"map".to_vec()).await.is_success());
+    assert!(
+        client
+            .put(&outcome["version"]["upload"], b"map".to_vec())
+            .await
+            .is_success()
+    );
     let version = outcome["version"]["id"].as_str().unwrap().to_owned();
     client.complete(std::slice::from_ref(&version)).await;
     assert_eq!(client.decided(&version).await["status"], "ACCEPTED");
@@ -38,16 +45,32 @@ async fn the_five_operations_of_the_readme_work_as_printed() {
     let variables = json!({"recordId": record, "fileName": "map2.txt", "size": 4, "sha256": tests::sha256(b"map2")});
     let second = client.send(&operations["AddVersion"], variables).await;
     let version = &second.ok()["addVersion"]["version"];
-    assert_eq!((&version["number"], &version["status"]), (&json!(2), &json!("AWAITING_UPLOAD")));
+    assert_eq!(
+        (&version["number"], &version["status"]),
+        (&json!(2), &json!("AWAITING_UPLOAD"))
+    );
 
-    let task = client.send(&operations["AddTask"], json!({"recordId": record})).await;
+    let task = client
+        .send(&operations["AddTask"], json!({"recordId": record}))
+        .await;
     assert_eq!(task.ok()["addTask"]["task"]["dueOn"], "2027-01-31");
 
-    let progress = first_event(&client, &operations["Watch"], json!({"transferId": transfer})).await;
+    let progress = first_event(
+        &client,
+        &operations["Watch"],
+        json!({"transferId": transfer}),
+    )
+    .await;
     let totals = &progress["data"]["transferProgress"]["totals"];
-    assert_eq!((&totals["accepted"], &totals["awaitingUpload"]), (&json!(1), &json!(1)), "{progress:#}");
+    assert_eq!(
+        (&totals["accepted"], &totals["awaitingUpload"]),
+        (&json!(1), &json!(1)),
+        "{progress:#}"
+    );
 
-    let export = client.send(&operations["Export"], json!({"transferId": transfer})).await;
+    let export = client
+        .send(&operations["Export"], json!({"transferId": transfer}))
+        .await;
     assert_eq!(export.ok()["requestExport"]["export"]["files"], 1);
     assert_eq!(operations.len(), 5);
 }

@@ -36,9 +36,16 @@ fn every_type_and_field_is_described() {
 }
 
 fn needs_description(line: &str) -> bool {
-    let definition = ["type ", "input ", "enum ", "union ", "interface ", "scalar "]
-        .iter()
-        .any(|word| line.starts_with(word));
+    let definition = [
+        "type ",
+        "input ",
+        "enum ",
+        "union ",
+        "interface ",
+        "scalar ",
+    ]
+    .iter()
+    .any(|word| line.starts_with(word));
     let roots = ["type Query", "type Mutation", "type Subscription"];
     definition && !roots.iter().any(|root| line.starts_with(root))
 }

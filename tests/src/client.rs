@@ -25,7 +25,11 @@ pub struct Answer(pub Value);
 impl Answer {
     /// The data; panics when there are errors.
     pub fn ok(&self) -> &Value {
-        assert!(self.0.get("errors").is_none(), "unexpected errors: {:#}", self.0["errors"]);
+        assert!(
+            self.0.get("errors").is_none(),
+            "unexpected errors: {:#}",
+            self.0["errors"]
+        );
         &self.0["data"]
     }
 
@@ -43,7 +47,9 @@ impl Answer {
 
     /// The input path of the first error.
     pub fn path(&self) -> &str {
-        self.0["errors"][0]["extensions"]["path"].as_str().unwrap_or_default()
+        self.0["errors"][0]["extensions"]["path"]
+            .as_str()
+            .unwrap_or_default()
     }
 }
 
@@ -134,7 +140,10 @@ impl Client {
     /// Declares files of a transfer as given; answers the outcomes.
     pub async fn add_records_as(&self, transfer: &str, records: Value) -> Vec<Value> {
         let answer = self
-            .send(ADD_RECORDS, json!({"transfer": transfer, "records": records}))
+            .send(
+                ADD_RECORDS,
+                json!({"transfer": transfer, "records": records}),
+            )
             .await;
         let outcomes = answer.ok()["addRecords"]["outcomes"].as_array();
         outcomes.expect("a list of outcomes").clone()
@@ -146,7 +155,11 @@ impl Client {
         for header in ticket["headers"].as_array().into_iter().flatten() {
             request = request.header(text(&header["name"]), text(&header["value"]));
         }
-        request.send().await.expect("the object store answers").status()
+        request
+            .send()
+            .await
+            .expect("the object store answers")
+            .status()
     }
 
     /// Says that uploads are complete; answers the outcomes.
@@ -162,9 +175,14 @@ impl Client {
         let mut ids = Vec::new();
         for (outcome, (_, bytes)) in self.add_records(transfer, files).await.iter().zip(files) {
             assert_eq!(outcome["__typename"], "RecordAdded", "{outcome:#}");
-            let status = self.put(&outcome["version"]["upload"], bytes.to_vec()).await;
+            let status = self
+                .put(&outcome["version"]["upload"], bytes.to_vec())
+                .await;
             assert!(status.is_success(), "{status}");
-            ids.push((text(&outcome["record"]["id"]), text(&outcome["version"]["id"])));
+            ids.push((
+                text(&outcome["record"]["id"]),
+                text(&outcome["version"]["id"]),
+            ));
         }
         let versions: Vec<String> = ids.iter().map(|(_, version)| version.clone()).collect();
         for outcome in self.complete(&versions).await {

@@ -103,7 +103,10 @@ fn wait_for(port: u16, log: &Path) {
         {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "PostgreSQL does not start: {text}");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "PostgreSQL does not start: {text}"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

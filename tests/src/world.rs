@@ -56,7 +56,10 @@ impl World {
             .system
             .token(subject, &[role], &bodies, Duration::from_secs(3_600))
             .expect("a token is minted");
-        Client::new(self.system.api_url(), Some(token.expose_secret().to_owned()))
+        Client::new(
+            self.system.api_url(),
+            Some(token.expose_secret().to_owned()),
+        )
     }
 
     /// A contributor of the default collection's body.

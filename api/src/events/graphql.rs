@@ -24,7 +24,7 @@ pub struct EventObject(pub Event);
 #[Object(name = "Event")]
 impl EventObject {
     /// `event_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         id(EventId(self.0.id))
     }
 

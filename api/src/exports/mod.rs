@@ -10,6 +10,9 @@
 pub mod graphql;
 pub mod service;
 pub mod store;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod service_tests;
 
 use contract::{CollectionId, RecordId, TransferId};
 use serde::{Deserialize, Serialize};

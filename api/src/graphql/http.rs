@@ -51,7 +51,9 @@ pub fn request_id(app: &App, headers: &HeaderMap) -> String {
         .and_then(|value| value.to_str().ok())
         .filter(|id| {
             (1..=64).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         })
         .map_or_else(|| app.ids().uuid7().to_string(), str::to_owned)
 }
@@ -111,10 +113,18 @@ pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResp
         };
     }
     let Ok(Query(query)) = Query::<GetQuery>::try_from_uri(&parts.uri) else {
-        return refuse(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", "the query string cannot be read");
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "BAD_USER_INPUT",
+            "the query string cannot be read",
+        );
     };
     let Some(text) = query.query else {
-        return refuse(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", "`query` is missing");
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "BAD_USER_INPUT",
+            "`query` is missing",
+        );
     };
     let mut request = Request::new(text);
     request.operation_name = query.operation_name;
@@ -122,7 +132,11 @@ pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResp
         match serde_json::from_str(&variables) {
             Ok(variables) => request.variables = async_graphql::Variables::from_json(variables),
             Err(_) => {
-                return refuse(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", "`variables` is no JSON");
+                return refuse(
+                    StatusCode::BAD_REQUEST,
+                    "BAD_USER_INPUT",
+                    "`variables` is no JSON",
+                );
             }
         }
     }
@@ -130,7 +144,11 @@ pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResp
 }
 
 /// `POST /graphql`: a query, a mutation, or a subscription by server-sent events.
-pub async fn post(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes) -> HttpResponse {
+pub async fn post(
+    State(endpoint): State<Endpoint>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> HttpResponse {
     if !is_json(&headers) {
         return refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -148,7 +166,10 @@ pub async fn post(State(endpoint): State<Endpoint>, headers: HeaderMap, body: By
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(content) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
     let media = content.split(';').next().unwrap_or_default().trim();
@@ -184,7 +205,9 @@ async fn respond(
             "BAD_USER_INPUT",
             "a mutation is sent by POST",
         );
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        answer
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("POST"));
         return answer;
     }
     request.data = endpoint.data(bearer(headers), &id).await;
@@ -200,13 +223,20 @@ async fn respond(
     }
     let began = std::time::Instant::now();
     let answer = tokio::time::timeout(TIMEOUT, endpoint.schema.execute(request)).await;
-    let label = if operation == OperationType::Mutation { "mutation" } else { "query" };
+    let label = if operation == OperationType::Mutation {
+        "mutation"
+    } else {
+        "query"
+    };
     metrics::histogram!("muniment_api_request_seconds", "operation" => label)
         .record(began.elapsed().as_secs_f64());
     let answer = answer.unwrap_or_else(|_| {
         let seen = Seen::of(Error::Unavailable("a request ran out of time".into()));
         let mut error = ServerError::new(seen.message, None);
-        error.extensions.get_or_insert_default().set("code", seen.code);
+        error
+            .extensions
+            .get_or_insert_default()
+            .set("code", seen.code);
         Response::from_errors(vec![error])
     });
     finish(answer, &id)
@@ -226,8 +256,14 @@ fn kind(request: &mut Request) -> Result<OperationType, ServerError> {
         .map(|(_, operation)| operation.node.ty);
     match (found.next(), found.next()) {
         (Some(ty), None) => Ok(ty),
-        (Some(_), Some(_)) => Err(ServerError::new("several operations: name one by `operationName`", None)),
-        (None, _) => Err(ServerError::new("there is no such operation in the document", None)),
+        (Some(_), Some(_)) => Err(ServerError::new(
+            "several operations: name one by `operationName`",
+            None,
+        )),
+        (None, _) => Err(ServerError::new(
+            "there is no such operation in the document",
+            None,
+        )),
     }
 }
 
@@ -248,7 +284,14 @@ fn with_codes(mut answer: Response, id: &str) -> Response {
         let limit = is_limit(&error.message);
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            extensions.set("code", if limit { "LIMIT_EXCEEDED" } else { "BAD_USER_INPUT" });
+            extensions.set(
+                "code",
+                if limit {
+                    "LIMIT_EXCEEDED"
+                } else {
+                    "BAD_USER_INPUT"
+                },
+            );
         }
         extensions.set("requestId", Value::from(id));
     }
@@ -257,9 +300,14 @@ fn with_codes(mut answer: Response, id: &str) -> Response {
 
 /// The library's own refusals of queries that are too large carry no code.
 fn is_limit(message: &str) -> bool {
-    ["too deep", "too complex", "recursion depth", "directives on the field"]
-        .iter()
-        .any(|text| message.contains(text))
+    [
+        "too deep",
+        "too complex",
+        "recursion depth",
+        "directives on the field",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
 }
 
 /// GraphQL over server-sent events, distinct connections mode: `next` for each answer, then `complete`.
@@ -292,21 +340,17 @@ fn websocket(
         .protocols(["graphql-transport-ws"])
         .on_upgrade(move |socket| {
             let schema = endpoint.schema.clone();
-            async_graphql_axum::GraphQLWebSocket::new(
-                socket,
-                schema,
-                protocol,
-            )
-            .on_connection_init(move |payload| async move {
-                let token = payload
-                    .get("Authorization")
-                    .or_else(|| payload.get("authorization"))
-                    .and_then(serde_json::Value::as_str)
-                    .map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
-                    .or(header_token);
-                Ok(endpoint.data(token.as_deref(), &id).await)
-            })
-            .keepalive_timeout(Duration::from_secs(30))
-            .serve()
+            async_graphql_axum::GraphQLWebSocket::new(socket, schema, protocol)
+                .on_connection_init(move |payload| async move {
+                    let token = payload
+                        .get("Authorization")
+                        .or_else(|| payload.get("authorization"))
+                        .and_then(serde_json::Value::as_str)
+                        .map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
+                        .or(header_token);
+                    Ok(endpoint.data(token.as_deref(), &id).await)
+                })
+                .keepalive_timeout(Duration::from_secs(30))
+                .serve()
         })
 }

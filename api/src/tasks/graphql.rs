@@ -50,7 +50,7 @@ pub struct TaskObject(pub Task);
 #[Object(name = "Task")]
 impl TaskObject {
     /// `task_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         id(TaskId(self.0.id))
     }
 
@@ -127,7 +127,7 @@ pub struct CommentObject(pub Comment);
 #[Object(name = "Comment")]
 impl CommentObject {
     /// `comment_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         id(CommentId(self.0.id))
     }
 

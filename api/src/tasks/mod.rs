@@ -8,6 +8,9 @@
 pub mod graphql;
 pub mod service;
 pub mod store;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod service_tests;
 
 use crate::{Error, text};
 

@@ -1,7 +1,7 @@
 //! How quick the object server is: `cargo run --release -p embedded --example measure [folder]`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
@@ -45,6 +45,7 @@ async fn main() -> Outcome {
     let client = runtime::s3::client(&settings).await;
     client.create_bucket().bucket(BUCKET).send().await?;
     small(&client).await?;
+    huge(&client, dir.path()).await?;
     large(&client).await?;
     shutdown.drain(Duration::from_secs(5)).await;
     Ok(())
@@ -104,6 +105,38 @@ async fn small(client: &Client) -> Outcome {
         "objects/s",
         start,
     )
+}
+
+/// One request in each direction, streamed from and to nowhere.
+async fn huge(client: &Client, dir: &Path) -> Outcome {
+    let path = dir.join("huge");
+    std::fs::File::create(&path)?.set_len(3 << 30)?;
+    let start = Instant::now();
+    let put = client.put_object().bucket(BUCKET).key("huge");
+    let body = ByteStream::read_from()
+        .path(&path)
+        .buffer_size(1 << 20)
+        .build()
+        .await?;
+    put.body(body).send().await?;
+    say("put 3 GiB", 3_072.0, "MiB/s", start)?;
+    let start = Instant::now();
+    let mut body = client
+        .get_object()
+        .bucket(BUCKET)
+        .key("huge")
+        .send()
+        .await?
+        .body;
+    while body.try_next().await?.is_some() {}
+    say("get 3 GiB", 3_072.0, "MiB/s", start)?;
+    client
+        .delete_object()
+        .bucket(BUCKET)
+        .key("huge")
+        .send()
+        .await?;
+    Ok(())
 }
 
 async fn large(client: &Client) -> Outcome {

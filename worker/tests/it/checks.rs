@@ -18,7 +18,8 @@ async fn results(world: &World, work: CheckWork) -> Vec<CheckResult> {
     world.api.job(job).checks.remove(0).results
 }
 
-const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 fn eicar() -> Vec<u8> {
     [
@@ -61,9 +62,15 @@ async fn one_pass_gives_digests_format_and_an_honest_scan() {
 #[tokio::test]
 async fn large_and_small_objects_are_seen_alike() {
     let world = World::new().await;
-    for (number, length) in [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_001].into_iter().enumerate() {
+    for (number, length) in [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_001]
+        .into_iter()
+        .enumerate()
+    {
         let mut bytes = noise(length);
-        bytes.splice(..length.min(GIF.len()), GIF[..length.min(GIF.len())].iter().copied());
+        bytes.splice(
+            ..length.min(GIF.len()),
+            GIF[..length.min(GIF.len())].iter().copied(),
+        );
         let number = number as u128 + 1;
         let work = world.check(number, "file.gif", &bytes).await;
         let job = world.job(number, Work::Check(work)).await;
@@ -107,7 +114,13 @@ async fn other_bytes_than_declared_fail_the_checksum_with_the_digest_that_was_fo
     let results = results(&world, work).await;
     let checksum = result(&results, "CHECKSUM");
     assert_eq!(checksum.status, ResultStatus::Failed);
-    assert!(checksum.detail.as_ref().unwrap().contains(&sha256(b"changed")));
+    assert!(
+        checksum
+            .detail
+            .as_ref()
+            .unwrap()
+            .contains(&sha256(b"changed"))
+    );
 }
 
 #[tokio::test]
@@ -149,7 +162,11 @@ async fn an_object_that_is_not_there_is_tried_again_and_told_on_the_last_attempt
     world.work().await;
     let results = world.api.job(job).checks.remove(0).results;
     assert_eq!(results.len(), 3);
-    assert!(results.iter().all(|result| result.status == ResultStatus::Inconclusive));
+    assert!(
+        results
+            .iter()
+            .all(|result| result.status == ResultStatus::Inconclusive)
+    );
     assert!(results[0].detail.as_ref().unwrap().contains("not there"));
 }
 
@@ -159,7 +176,9 @@ async fn an_object_that_was_replaced_is_not_taken_for_the_one_that_was_uploaded(
     let work = world.check(1, "a.txt", b"uploaded").await;
     world.put("incoming", &work.object.key, b"replaced").await;
     let job = world.job(1, Work::Check(work)).await;
-    world.work_until(|api| api.job(job).failures.len() == 1).await;
+    world
+        .work_until(|api| api.job(job).failures.len() == 1)
+        .await;
     assert!(world.api.job(job).failures[0].1.contains("changed"));
     assert!(world.api.job(job).checks.is_empty());
 }
@@ -175,7 +194,14 @@ async fn a_check_that_runs_twice_reports_the_same() {
     assert_eq!(job.status, Status::Done);
     let evidence = |at: usize| {
         let results = job.checks[at].results.iter();
-        let told = results.map(|r| (r.kind.clone(), r.status, r.evidence.clone(), r.detail.clone()));
+        let told = results.map(|r| {
+            (
+                r.kind.clone(),
+                r.status,
+                r.evidence.clone(),
+                r.detail.clone(),
+            )
+        });
         told.collect::<Vec<_>>()
     };
     assert_eq!(evidence(0), evidence(1));
@@ -186,7 +212,9 @@ async fn many_small_files_are_all_reported_and_share_requests() {
     const FILES: u32 = 60;
     let world = World::new().await;
     for number in 1..=FILES {
-        let work = world.check(number.into(), "a.txt", &noise(number as usize)).await;
+        let work = world
+            .check(number.into(), "a.txt", &noise(number as usize))
+            .await;
         world.job(number.into(), Work::Check(work)).await;
     }
     let left = world.work().await;

@@ -37,7 +37,9 @@ async fn a_panicking_job_gives_its_slot_back() {
 async fn a_message_that_says_nothing_is_deleted_and_the_others_are_done() {
     let world = World::new().await;
     world.say("not json").await;
-    world.say(r#"{"jobId":"record_00000000000000000000000001"}"#).await;
+    world
+        .say(r#"{"jobId":"record_00000000000000000000000001"}"#)
+        .await;
     let work = world.check(1, "a.txt", b"text").await;
     let job = world.job(1, Work::Check(work)).await;
     world.say("{}").await;
@@ -199,6 +201,9 @@ async fn a_disposition_that_follows_from_checks_is_done_under_its_own_lease() {
     world.api.change(job, |job| job.next = Some(next));
     let left = world.work().await;
     assert_eq!(world.api.job(next).dispositions.len(), 1);
-    assert_eq!(world.get("records", &key).await.as_deref(), Some(&b"text"[..]));
+    assert_eq!(
+        world.get("records", &key).await.as_deref(),
+        Some(&b"text"[..])
+    );
     assert_eq!((left.visible, left.in_flight), (0, 0));
 }

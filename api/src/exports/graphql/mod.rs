@@ -59,7 +59,7 @@ pub struct ExportObject(pub Export);
 #[Object(name = "Export")]
 impl ExportObject {
     /// `export_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         id(ExportId(self.0.id))
     }
 

@@ -25,9 +25,33 @@ use crate::{
         ids::{id, parse},
         scalars::BigInt,
     },
-    jobs::graphql::{ObjectLocation, ReportStatus},
     versions::{self, graphql::FormatObject},
 };
+
+/// Where bytes are.
+#[derive(SimpleObject)]
+pub struct ObjectLocation {
+    /// The bucket's name.
+    bucket: String,
+    /// The object's key.
+    key: String,
+    /// Which bytes, where we know them.
+    etag: Option<String>,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(remote = "Outcome")]
+pub enum ReportStatus {
+    /// It is written down.
+    Applied,
+    /// It was written down before.
+    AlreadyApplied,
+    /// Something else was written down before.
+    Conflict,
+    /// Another worker may have the job.
+    LeaseLost,
+}
 
 /// A package to be made.
 pub struct ExportWorkObject(pub ExportWorkData);
@@ -321,12 +345,7 @@ impl WorkMutation {
         let report = input.report()?;
         let reported = service::report(app(ctx)?, caller(ctx)?, job, &token, report).await?;
         Ok(ReportExportPayload {
-            status: match reported.outcome {
-                Outcome::Applied => ReportStatus::Applied,
-                Outcome::AlreadyApplied => ReportStatus::AlreadyApplied,
-                Outcome::Conflict => ReportStatus::Conflict,
-                Outcome::LeaseLost => ReportStatus::LeaseLost,
-            },
+            status: reported.outcome.into(),
             cancelled: reported.cancelled,
         })
     }

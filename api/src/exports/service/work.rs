@@ -193,7 +193,7 @@ pub async fn report(
         .ok_or(Error::NotFound("export"))?;
     let cancelled = row.status == Status::Cancelled;
     if !is_leased(&job, token, unit.now()) {
-        let outcome = without_lease(&job, &row, &report);
+        let outcome = without_lease(&job, token, &row, &report);
         return Ok(Reported { outcome, cancelled });
     }
     let outcome = if cancelled {
@@ -231,9 +231,10 @@ fn is_leased(job: &Job, token: &str, now: DateTime<Utc>) -> bool {
 }
 
 /// A worker whose report was written down, but who never heard of it, says it again.
-fn without_lease(job: &Job, row: &Export, report: &Report) -> Outcome {
+fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> Outcome {
+    let ended_by_this = job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
     match (report, row.status) {
-        _ if job.status != job::Status::Done => Outcome::LeaseLost,
+        _ if !ended_by_this => Outcome::LeaseLost,
         (_, Status::Cancelled)
         | (Report::Progress { .. }, Status::Ready | Status::Expired)
         | (Report::Failed { .. }, Status::Failed) => Outcome::AlreadyApplied,
