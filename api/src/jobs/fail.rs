@@ -126,7 +126,7 @@ async fn died(unit: &mut Unit, job: &Job, reason: &str) -> Result<(), Error> {
     let why = format!("given up after {} of {} attempts: {reason}", job.attempt, job.max_attempts);
     let mut happened = Happened {
         action: "job.died",
-        after: Some(json!({"kind": job.kind, "attempt": job.attempt, "reason": reason, "subject": subject(job)})),
+        after: Some(json!({"kind": job.kind, "attempt": job.attempt, "reason": reason, "subject": subject(job).to_string()})),
         ..Happened::default()
     };
     if job.kind == Kind::Export {
