@@ -6,7 +6,7 @@ use entity::check;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, Select,
-    sea_query::Expr,
+    sea_query::{Expr, ExprTrait as _},
 };
 use serde_json::Value;
 use uuid::Uuid;

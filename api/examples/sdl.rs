@@ -1,0 +1,2 @@
+//! Prints the schema.
+fn main() { print!("{}", api::graphql::sdl()); }
