@@ -99,7 +99,10 @@ impl Consumer {
             return Ok(());
         }
         let jobs: Vec<JobId> = messages.iter().map(|(job, _)| *job).collect();
-        let claims = self.claim(&jobs).await.map_err(|error| error.to_string())?;
+        let Some(claims) = self.crew.in_time(self.claim(&jobs)).await else {
+            return Ok(());
+        };
+        let claims = claims.map_err(|error| error.to_string())?;
         let mut permits = permits.into_iter();
         for (job, receipt) in messages {
             let claim = claims.iter().find(|claim| claim.job == job);

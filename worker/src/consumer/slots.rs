@@ -52,12 +52,4 @@ impl Slots {
         let _waiting = self.waiting.clone().try_acquire_owned().ok()?;
         self.exports.clone().acquire_owned().await.ok()
     }
-
-    #[cfg(test)]
-    pub(super) fn free(&self) -> (usize, usize) {
-        (
-            self.jobs.available_permits(),
-            self.exports.available_permits(),
-        )
-    }
 }

@@ -18,7 +18,8 @@ async fn results(world: &World, work: CheckWork) -> Vec<CheckResult> {
     world.api.job(job).checks.remove(0).results
 }
 
-const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 fn eicar() -> Vec<u8> {
     [
@@ -61,9 +62,15 @@ async fn one_pass_gives_digests_format_and_an_honest_scan() {
 #[tokio::test]
 async fn large_and_small_objects_are_seen_alike() {
     let world = World::new().await;
-    for (number, length) in [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_001].into_iter().enumerate() {
+    for (number, length) in [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_001]
+        .into_iter()
+        .enumerate()
+    {
         let mut bytes = noise(length);
-        bytes.splice(..length.min(GIF.len()), GIF[..length.min(GIF.len())].iter().copied());
+        bytes.splice(
+            ..length.min(GIF.len()),
+            GIF[..length.min(GIF.len())].iter().copied(),
+        );
         let number = number as u128 + 1;
         let work = world.check(number, "file.gif", &bytes).await;
         let job = world.job(number, Work::Check(work)).await;
@@ -107,7 +114,13 @@ async fn other_bytes_than_declared_fail_the_checksum_with_the_digest_that_was_fo
     let results = results(&world, work).await;
     let checksum = result(&results, "CHECKSUM");
     assert_eq!(checksum.status, ResultStatus::Failed);
-    assert!(checksum.detail.as_ref().unwrap().contains(&sha256(b"changed")));
+    assert!(
+        checksum
+            .detail
+            .as_ref()
+            .unwrap()
+            .contains(&sha256(b"changed"))
+    );
 }
 
 #[tokio::test]
@@ -149,7 +162,11 @@ async fn an_object_that_is_not_there_is_tried_again_and_told_on_the_last_attempt
     world.work().await;
     let results = world.api.job(job).checks.remove(0).results;
     assert_eq!(results.len(), 3);
-    assert!(results.iter().all(|result| result.status == ResultStatus::Inconclusive));
+    assert!(
+        results
+            .iter()
+            .all(|result| result.status == ResultStatus::Inconclusive)
+    );
     assert!(results[0].detail.as_ref().unwrap().contains("not there"));
 }
 
@@ -159,7 +176,9 @@ async fn an_object_that_was_replaced_is_not_taken_for_the_one_that_was_uploaded(
     let work = world.check(1, "a.txt", b"uploaded").await;
     world.put("incoming", &work.object.key, b"replaced").await;
     let job = world.job(1, Work::Check(work)).await;
-    world.work_until(|api| api.job(job).failures.len() == 1).await;
+    world
+        .work_until(|api| api.job(job).failures.len() == 1)
+        .await;
     assert!(world.api.job(job).failures[0].1.contains("changed"));
     assert!(world.api.job(job).checks.is_empty());
 }
@@ -175,7 +194,14 @@ async fn a_check_that_runs_twice_reports_the_same() {
     assert_eq!(job.status, Status::Done);
     let evidence = |at: usize| {
         let results = job.checks[at].results.iter();
-        let told = results.map(|r| (r.kind.clone(), r.status, r.evidence.clone(), r.detail.clone()));
+        let told = results.map(|r| {
+            (
+                r.kind.clone(),
+                r.status,
+                r.evidence.clone(),
+                r.detail.clone(),
+            )
+        });
         told.collect::<Vec<_>>()
     };
     assert_eq!(evidence(0), evidence(1));
@@ -186,7 +212,9 @@ async fn many_small_files_are_all_reported_and_share_requests() {
     const FILES: u32 = 60;
     let world = World::new().await;
     for number in 1..=FILES {
-        let work = world.check(number.into(), "a.txt", &noise(number as usize)).await;
+        let work = world
+            .check(number.into(), "a.txt", &noise(number as usize))
+            .await;
         world.job(number.into(), Work::Check(work)).await;
     }
     let left = world.work().await;
@@ -194,4 +222,72 @@ async fn many_small_files_are_all_reported_and_share_requests() {
     let state = world.api.state();
     assert!(state.jobs.values().all(|job| job.checks.len() == 1));
     assert!(state.calls["claimJobs"] < FILES, "claimed one by one");
+}
+
+/// A ZIP of stored entries.
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    fn le16(value: usize) -> [u8; 2] {
+        u16::try_from(value).unwrap().to_le_bytes()
+    }
+    fn le32(value: usize) -> [u8; 4] {
+        u32::try_from(value).unwrap().to_le_bytes()
+    }
+    fn crc32(bytes: &[u8]) -> u32 {
+        let step = |crc: u32, byte: &u8| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1))
+            })
+        };
+        !bytes.iter().fold(!0, step)
+    }
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in entries {
+        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+        common.extend(crc32(bytes).to_le_bytes());
+        common.extend(le32(bytes.len()));
+        common.extend(le32(bytes.len()));
+        common.extend(le16(name.len()));
+        common.extend([0, 0]);
+        directory.extend(b"PK\x01\x02\x14\0");
+        directory.extend(&common);
+        directory.extend([0; 10]);
+        directory.extend(le32(archive.len()));
+        directory.extend(name.as_bytes());
+        archive.extend(b"PK\x03\x04");
+        archive.extend(common);
+        archive.extend(name.as_bytes());
+        archive.extend(*bytes);
+    }
+    let begin = archive.len();
+    archive.extend(&directory);
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend(le16(entries.len()));
+    archive.extend(le16(entries.len()));
+    archive.extend(le32(directory.len()));
+    archive.extend(le32(begin));
+    archive.extend([0, 0]);
+    archive
+}
+
+#[tokio::test]
+async fn what_stands_in_the_middle_of_a_large_container_is_fetched_again() {
+    let filler = noise(4_000_000);
+    let types = br#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>"#;
+    let bytes = zip(&[
+        ("word/media/one.bin", &filler),
+        ("[Content_Types].xml", types),
+        ("word/document.xml", b"<w:document/>"),
+        ("word/media/two.bin", &filler),
+    ]);
+    let known = pronom::Signatures::builtin().identify_bytes("a.docx", &bytes);
+    assert_eq!(known.matches[0].puid, "fmt/412", "{known:?}");
+    let world = World::new().await;
+    let work = world.check(1, "a.docx", &bytes).await;
+    let results = results(&world, work).await;
+    let format = result(&results, "FORMAT");
+    assert_eq!(format.status, ResultStatus::Passed);
+    let Evidence::Format(evidence) = &format.evidence else {
+        panic!("no format");
+    };
+    assert_eq!(evidence.matches[0].puid, "fmt/412");
 }

@@ -76,7 +76,9 @@ async fn content_that_was_changed_after_the_check_is_not_released() {
     let world = World::new().await;
     let work = disposition(&world, BYTES).await;
     let key = work.target.key.clone();
-    world.put("incoming", &key, b"some bytes that were exchanged").await;
+    world
+        .put("incoming", &key, b"some bytes that were exchanged")
+        .await;
     let job = world.job(1, Work::Disposition(work)).await;
     world.work().await;
     let report = world.api.job(job).dispositions.remove(0);

@@ -50,7 +50,10 @@ impl Bag {
             });
             assert_eq!(self.listed(&format!("tagmanifest-{algorithm}.txt")), tags);
         }
-        let payload = self.files.iter().filter(|(path, _)| path.starts_with("data/"));
+        let payload = self
+            .files
+            .iter()
+            .filter(|(path, _)| path.starts_with("data/"));
         let (count, size) = payload.fold((0, 0), |(n, size), (_, b)| (n + 1, size + b.len()));
         let oxum = format!("Payload-Oxum: {size}.{count}\n");
         assert!(self.text("bag-info.txt").contains(&oxum), "{oxum}");
@@ -61,7 +64,10 @@ impl Bag {
         let lines = self.text(manifest).lines();
         let entries = lines.map(|line| {
             let (digest, path) = line.split_once("  ").unwrap();
-            let path = path.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+            let path = path
+                .replace("%0D", "\r")
+                .replace("%0A", "\n")
+                .replace("%25", "%");
             (path, digest.to_owned())
         });
         entries.collect()
