@@ -9,7 +9,7 @@
 use sea_orm::{DbErr, SqlErr};
 
 /// Why a service did not do what was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Error {
     /// There is no valid token.
     Unauthenticated(String),
@@ -49,10 +49,7 @@ impl Error {
 
     /// Whether a unique index refused the row.
     pub fn is_unique_violation(error: &DbErr) -> bool {
-        matches!(
-            error.sql_err(),
-            Some(SqlErr::UniqueConstraintViolation(_))
-        )
+        matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
     }
 }
 

@@ -5,6 +5,8 @@
 //! the only place that names entities) and `graphql.rs` (parse, call one service function, wrap).
 //! Beside the nouns stands only what they share.
 
+#![recursion_limit = "512"]
+
 pub mod app;
 pub mod auth;
 pub mod changes;
@@ -12,7 +14,11 @@ pub mod error;
 pub mod graphql;
 pub mod object_store;
 pub mod page;
+pub mod queue;
 pub mod reference;
+pub mod server;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod unit;
 

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use entity::{record, version};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -57,7 +56,10 @@ pub async fn lookup(
     actor: &Actor,
     id: Uuid,
 ) -> Result<Option<Version>, DbErr> {
-    scoped(actor).filter(version::Column::Id.eq(id)).one(db).await
+    scoped(actor)
+        .filter(version::Column::Id.eq(id))
+        .one(db)
+        .await
 }
 
 /// Several by id, those that the actor may see.
@@ -131,7 +133,15 @@ pub async fn list(
         Some(false) => select.filter(version::Column::Status.is_not_in(WAITING)),
         None => select,
     };
-    page::fetch(db, select, version::Column::Id, Sort::by_id(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        version::Column::Id,
+        Sort::by_id(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds versions.
@@ -152,7 +162,11 @@ pub async fn insert_many(unit: &Unit, rows: Vec<Version>) -> Result<(), DbErr> {
 /// Writes a changed version back, and what its record shows of it; counts it from its old status into its
 /// new one, and announces it.
 pub async fn update(unit: &mut Unit, row: Version, was: Status) -> Result<Version, DbErr> {
-    let row = row.into_active_model().reset_all().update(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .update(unit.db())
+        .await?;
     if row.status != was {
         unit.count_version(row.transfer_id, Some(was), Some(row.status), row.size);
         record::Entity::update_many()
@@ -203,4 +217,40 @@ pub async fn expired(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// Sets the multipart upload of a version, unless somebody else did since it was `was`.
+pub async fn set_upload(
+    unit: &Unit,
+    id: Uuid,
+    was: Option<&str>,
+    upload: &str,
+) -> Result<bool, DbErr> {
+    let unchanged = match was {
+        Some(was) => version::Column::UploadId.eq(was),
+        None => version::Column::UploadId.is_null(),
+    };
+    let done = version::Entity::update_many()
+        .col_expr(version::Column::UploadId, Expr::value(upload))
+        .filter(version::Column::Id.eq(id))
+        .filter(unchanged)
+        .exec(unit.db())
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Gives many versions, locked and stepped by the caller, a new state: set-based, for bulk calls.
+pub async fn set_status_many(unit: &Unit, rows: &[Version], status: Status) -> Result<(), DbErr> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    version::Entity::update_many()
+        .col_expr(version::Column::Status, Expr::value(status))
+        .filter(version::Column::Id.is_in(ids.iter().copied()))
+        .exec(unit.db())
+        .await?;
+    record::Entity::update_many()
+        .col_expr(record::Column::NewestStatus, Expr::value(status))
+        .filter(record::Column::NewestVersionId.is_in(ids))
+        .exec(unit.db())
+        .await?;
+    Ok(())
 }

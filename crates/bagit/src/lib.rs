@@ -7,6 +7,8 @@
 //! sizes and digests, and the [`Bag`] that it builds lists every entry of the archive in order, with the archive's
 //! exact length, before a byte of payload is read. Writing always makes `BagIt` 1.0 with UTF-8 tag files.
 //!
+//! [`validate`] judges a folder, a tar or a gzipped tar of any tool, and says what is wrong file by file.
+//!
 //! Always: the same selection gives the same bytes; nothing written or read leaves the bag.
 
 mod algorithm;
@@ -17,6 +19,7 @@ mod names;
 mod oxum;
 mod path;
 mod tar_header;
+mod validate;
 
 pub use algorithm::Algorithm;
 pub use bag::{Bag, BagBuilder, BuildError, Content, Entry, PayloadFile};
@@ -26,6 +29,10 @@ pub use names::{Names, PayloadPaths};
 pub use oxum::PayloadOxum;
 pub use path::{PathError, check_payload_path, check_tag_path, decode_path, encode_path};
 pub use tar_header::{ARCHIVE_END, directory_header, file_header, padding};
+pub use validate::{
+    Code, Error, Limits, Problem, Progress, Report, Severity, Source, Version, validate,
+    validate_within,
+};
 
 /// The `bagit.txt` of every bag written here (RFC 8493 §2.1.1): exactly these two lines.
 pub const BAGIT_TXT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";

@@ -3,16 +3,28 @@
 //! Owns the flags. Encryption inside of containers is found by `container`.
 
 use crate::{
-    container::Found,
-    identification::Identification,
-    matcher::window::Window,
-    source::Source,
+    container::Found, identification::Identification, matcher::window::Window, source::Source,
 };
 
 /// Formats that hold other files: the ones that DROID opens as archives.
 const ARCHIVES: [&str; 17] = [
-    "x-fmt/263", "fmt/189", "x-fmt/264", "fmt/411", "fmt/613", "x-fmt/265", "x-fmt/266", "x-fmt/267", "x-fmt/268",
-    "fmt/484", "x-fmt/219", "fmt/410", "fmt/289", "fmt/1281", "fmt/1355", "fmt/468", "fmt/1739",
+    "x-fmt/263",
+    "fmt/189",
+    "x-fmt/264",
+    "fmt/411",
+    "fmt/613",
+    "x-fmt/265",
+    "x-fmt/266",
+    "x-fmt/267",
+    "x-fmt/268",
+    "fmt/484",
+    "x-fmt/219",
+    "fmt/410",
+    "fmt/289",
+    "fmt/1281",
+    "fmt/1355",
+    "fmt/468",
+    "fmt/1739",
 ];
 const MARKS: [&[u8]; 5] = [
     b"\xEF\xBB\xBF",
@@ -74,7 +86,9 @@ fn is_text(head: &[u8], cut: bool) -> bool {
             return valid.chars().all(is_printable);
         }
     };
-    let units = head[2..].chunks_exact(2).map(|unit| wide([unit[0], unit[1]]));
+    let units = head[2..]
+        .chunks_exact(2)
+        .map(|unit| wide([unit[0], unit[1]]));
     char::decode_utf16(units).all(|unit| unit.map_or(cut, is_printable))
 }
 

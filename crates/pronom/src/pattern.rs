@@ -2,6 +2,8 @@
 //!
 //! Owns comparing and searching one pattern. Does not own how patterns hang together (`chain`).
 
+use std::fmt;
+
 use memchr::{memchr, memmem, memrchr};
 
 /// A set of byte values.
@@ -66,17 +68,15 @@ impl Pattern {
         let mut literal = (0, 0);
         let mut run = 0;
         for (at, atom) in (0_u16..).zip(atoms) {
-            match atom {
-                Atom::Byte(byte) => bytes.push(*byte),
-                Atom::Set(set) => match set.single() {
-                    Some(byte) => bytes.push(byte),
-                    None => {
-                        bytes.push(0);
-                        sets.push((at, *set));
-                        run = at + 1;
-                        continue;
-                    }
-                },
+            let (byte, set) = match atom {
+                Atom::Byte(byte) => (Some(*byte), None),
+                Atom::Set(set) => (set.single(), Some(*set)),
+            };
+            bytes.push(byte.unwrap_or_default());
+            if let (None, Some(set)) = (byte, set) {
+                sets.push((at, set));
+                run = at + 1;
+                continue;
             }
             if at + 1 - run > literal.1 - literal.0 {
                 literal = (run, at + 1);
@@ -218,6 +218,23 @@ impl Pattern {
     }
 }
 
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for atom in self.atoms() {
+            match atom {
+                Atom::Byte(byte) => write!(f, "{byte:02X}")?,
+                Atom::Set(set) => {
+                    let mut ends = (0..=u8::MAX).filter(|byte| set.contains(*byte));
+                    let first = ends.next().unwrap_or_default();
+                    let last = ends.next_back().unwrap_or(first);
+                    write!(f, "[{first:02X}:{last:02X}]")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// So few places are quicker compared one by one.
 const FEW_PLACES: usize = 8;
 
@@ -230,7 +247,8 @@ pub(crate) struct Searcher<'p> {
 impl Searcher<'_> {
     /// The first place where the pattern begins, from `from` up to and including `last`.
     pub(crate) fn find(&self, hay: &[u8], from: usize, last: usize) -> Option<usize> {
-        self.pattern.find_with(self.finder.as_ref(), hay, from, last)
+        self.pattern
+            .find_with(self.finder.as_ref(), hay, from, last)
     }
 }
 

@@ -74,7 +74,8 @@ impl<'s> Stream<'s> {
                 self.buffer.extend_from_slice(tail);
                 return;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
+            let (now, later) =
+                bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() >= full {
@@ -117,7 +118,10 @@ impl<'s> Stream<'s> {
             base: self.base,
             size: Some(size),
         };
-        let parts = [(self.base, self.buffer.as_slice()), (0, self.head.as_slice())];
+        let parts = [
+            (self.base, self.buffer.as_slice()),
+            (0, self.head.as_slice()),
+        ];
         let mut source = Source::new(parts, random, size);
         let mut scan = match self.scan {
             Some(scan) => scan,
@@ -130,18 +134,13 @@ impl<'s> Stream<'s> {
         if scan.is_looking() {
             scan.advance(&window);
         }
-        let mut error = None;
-        if scan.late_is_looking() {
-            let found = scan.only_late();
-            error = sweep(signatures, &mut scan, &mut source, 0).err();
-            scan.candidates.extend(found);
-        } else {
-            scan.admit_late();
-        }
+        scan.admit_late();
+        let error = sweep(signatures, &mut scan, &mut source, 0).err();
         let evidence = Evidence {
             hits: scan.hits(),
             tail: window,
             read_error: error,
+            trace: None,
         };
         let mut identification = decide::decide(signatures, &self.name, evidence, &mut source);
         identification.bytes_read = size + source.fetched;

@@ -185,8 +185,8 @@ async fn every_message_is_received_once_by_many_who_receive_at_once() {
     let bodies: Vec<String> = (0..90).map(|n| n.to_string()).collect();
     let borrowed: Vec<&str> = bodies.iter().map(String::as_str).collect();
     world.send("g", &borrowed).await;
-    let receives = (0..30).map(|_| world.bodies(3));
-    let mut received: Vec<String> = futures::future::join_all(receives).await.concat();
+    let workers = (0..30).map(|_| world.bodies(3));
+    let mut received: Vec<String> = futures::future::join_all(workers).await.concat();
     received.sort_by_key(|body| body.parse::<u32>().unwrap());
     assert_eq!(received, bodies);
 }

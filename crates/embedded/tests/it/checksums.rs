@@ -1,7 +1,9 @@
 //! Content is what the client said, or it is not taken.
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
 
 use crate::world::{BUCKET, MIB, World, bytes, code};
 
@@ -49,27 +51,28 @@ async fn a_put_refused_for_its_checksum_leaves_the_old_object() {
     }
 }
 
+/// A client that adds checksums of its own accord, as AWS's SDKs do by default.
+fn checksumming(client: &Client) -> Client {
+    let config = client.config().to_builder();
+    let always = RequestChecksumCalculation::WhenSupported;
+    Client::from_conf(config.request_checksum_calculation(always).build())
+}
+
 #[tokio::test]
-async fn every_algorithm_is_computed_and_kept() {
+async fn every_algorithm_is_verified_and_kept() {
+    use ChecksumAlgorithm::{Crc32, Crc32C, Crc64Nvme, Sha1, Sha256};
     let world = World::new().await;
-    for algorithm in ChecksumAlgorithm::values() {
-        let algorithm = ChecksumAlgorithm::from(*algorithm);
-        let put = world
-            .client
+    for algorithm in [Crc32, Crc32C, Crc64Nvme, Sha1, Sha256] {
+        let put = checksumming(&world.client)
             .put_object()
             .bucket(BUCKET)
-            .key(algorithm.as_str());
+            .key("object");
         let put = put.checksum_algorithm(algorithm.clone());
-        let put = put.body(ByteStream::from_static(b"hello")).send().await;
-        if put.is_err() {
-            // The SDK knows of more algorithms than it, or S3, can compute by itself.
-            continue;
-        }
-        let got = world
-            .client
-            .get_object()
-            .bucket(BUCKET)
-            .key(algorithm.as_str());
+        put.body(ByteStream::from_static(b"hello"))
+            .send()
+            .await
+            .unwrap();
+        let got = world.client.get_object().bucket(BUCKET).key("object");
         let got = got
             .checksum_mode(ChecksumMode::Enabled)
             .send()
@@ -85,6 +88,17 @@ async fn every_algorithm_is_computed_and_kept() {
         assert_eq!(sums.iter().flatten().count(), 1, "{algorithm:?}");
         assert_eq!(got.body.collect().await.unwrap().to_vec(), b"hello");
     }
+    let put = || world.client.put_object().bucket(BUCKET).key("object");
+    for put in [
+        put().checksum_crc32("AAAAAA=="),
+        put().checksum_crc32_c("AAAAAA=="),
+        put().checksum_crc64_nvme("AAAAAAAAAAA="),
+        put().checksum_sha1("AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    ] {
+        let put = put.body(ByteStream::from_static(b"other")).send().await;
+        assert_eq!(code(&put.unwrap_err()), "BadDigest");
+    }
+    assert_eq!(world.get("object").await.unwrap(), b"hello");
 }
 
 #[tokio::test]
@@ -94,7 +108,10 @@ async fn a_checksum_that_follows_the_body_is_verified_too() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &body).unwrap();
     // Of a stream the SDK does not know the checksum beforehand, so it sends it as a trailer.
-    let put = world.client.put_object().bucket(BUCKET).key("object");
+    let put = checksumming(&world.client)
+        .put_object()
+        .bucket(BUCKET)
+        .key("object");
     let put = put.checksum_algorithm(ChecksumAlgorithm::Sha256);
     let put = put.body(ByteStream::from_path(file.path()).await.unwrap());
     let put = put.send().await.unwrap();
@@ -119,4 +136,54 @@ async fn overwriting_a_checksummed_object_forgets_its_checksum() {
         .unwrap();
     assert_eq!(got.checksum_sha256(), None);
     assert_eq!(got.body.collect().await.unwrap().to_vec(), b"other");
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_over_a_checksummed_object_can_be_read() {
+    let world = World::new().await;
+    let put = world.client.put_object().bucket(BUCKET).key("object");
+    let put = put
+        .body(ByteStream::from_static(b"hello"))
+        .checksum_sha256(HELLO_SHA256);
+    put.send().await.unwrap();
+    let created = world
+        .client
+        .create_multipart_upload()
+        .bucket(BUCKET)
+        .key("object");
+    let id = created.send().await.unwrap().upload_id.unwrap();
+    let part = world
+        .client
+        .upload_part()
+        .bucket(BUCKET)
+        .key("object")
+        .upload_id(&id);
+    let part = part
+        .part_number(1)
+        .body(ByteStream::from_static(b"parts"))
+        .send()
+        .await
+        .unwrap();
+    let part = CompletedPart::builder()
+        .part_number(1)
+        .set_e_tag(part.e_tag)
+        .build();
+    let parts = CompletedMultipartUpload::builder().parts(part).build();
+    let done = world
+        .client
+        .complete_multipart_upload()
+        .bucket(BUCKET)
+        .key("object");
+    done.upload_id(id)
+        .multipart_upload(parts)
+        .send()
+        .await
+        .unwrap();
+    let got = world.client.get_object().bucket(BUCKET).key("object");
+    let got = got
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(got.body.collect().await.unwrap().to_vec(), b"parts");
 }

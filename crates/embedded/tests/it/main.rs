@@ -7,6 +7,7 @@ mod conditions;
 mod copies;
 mod crashes;
 mod full_disk;
+mod killed;
 mod listing;
 mod multipart;
 mod objects;

@@ -1,7 +1,13 @@
 //! Putting, reading and deleting.
 
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::{BUCKET, MIB, World, bytes, client, code, keys};
 
@@ -258,6 +264,26 @@ async fn only_who_has_the_keys_is_served() {
     assert_eq!(code(&got.unwrap_err()), "SignatureDoesNotMatch");
     let address = format!("{}/{BUCKET}/object", world.server.endpoint());
     assert_eq!(reqwest::get(address).await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn an_object_that_is_too_large_is_refused_before_it_is_sent() {
+    let world = World::new().await;
+    let put = world.client.put_object().bucket(BUCKET).key("object");
+    let put = put.content_length((5 << 30) + 1);
+    let config = PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
+    let request = put.presigned(config).await.unwrap();
+    let path = request.uri().split_once(BUCKET).unwrap().1;
+    let address = world.server.address();
+    let head = format!(
+        "PUT /{BUCKET}{path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
+        (5_u64 << 30) + 1
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
 }
 
 #[tokio::test]

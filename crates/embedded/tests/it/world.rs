@@ -1,12 +1,13 @@
 //! A server of its own for each test.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream};
 use embedded::objects::ObjectServer;
 use runtime::aws::{Access, Keys};
 use runtime::s3::S3Settings;
@@ -86,7 +87,7 @@ impl World {
             .send()
             .await;
         let body = got.map_err(|error| code(&error))?.body.collect().await;
-        body.map(|body| body.to_vec())
+        body.map(AggregatedBytes::to_vec)
             .map_err(|error| error.to_string())
     }
 
@@ -109,6 +110,8 @@ pub(crate) async fn client(endpoint: &str, keys: Keys) -> Client {
     let access = Access {
         endpoint: Some(endpoint.to_owned()),
         keys: Some(keys),
+        // A test of an error would otherwise wait for the client to try again.
+        attempts: NonZeroU32::MIN,
         ..Access::default()
     };
     let settings = S3Settings {

@@ -4,8 +4,8 @@
 
 use crate::{
     model::{
-        Alternatives, ByteSequence, ContainerFile, ContainerKind, ContainerSignature, Format, Fragment, Model,
-        Reference, Signature, SubSequence,
+        Alternatives, ByteSequence, ContainerFile, ContainerKind, ContainerSignature, Format,
+        Fragment, Model, Reference, Signature, SubSequence,
     },
     pattern::{Atom, ByteSet, Pattern},
 };

@@ -36,6 +36,7 @@ pub(crate) struct Kind {
 
 #[derive(Debug)]
 struct Wanted {
+    id: u32,
     puids: Vec<String>,
     files: usize,
 }
@@ -53,6 +54,14 @@ struct File {
     signature: usize,
     /// One of these must match; being there is enough if there are none.
     content: Vec<Prepared>,
+}
+
+/// A container signature of which some files fit, but not all.
+#[derive(Debug)]
+pub(crate) struct NearContainer {
+    pub(crate) id: u32,
+    pub(crate) puids: Vec<String>,
+    pub(crate) missing: Vec<String>,
 }
 
 /// What was found in a container.
@@ -83,7 +92,9 @@ impl Kind {
         let at = self.signatures.len();
         for file in &signature.files {
             let content = file.signatures.iter();
-            let content: Vec<_> = content.map(|inner| Prepared::new(inner, Vec::new())).collect();
+            let content: Vec<_> = content
+                .map(|inner| Prepared::new(inner, Vec::new()))
+                .collect();
             let entry = self.entries.entry(file.path.clone()).or_default();
             let needs = content.iter().map(need);
             entry.need = needs.fold(entry.need, usize::max);
@@ -93,6 +104,7 @@ impl Kind {
             });
         }
         self.signatures.push(Wanted {
+            id: signature.id,
             puids: signature.puids.clone(),
             files: signature.files.len(),
         });
@@ -143,7 +155,11 @@ impl<'a> Progress<'a> {
                 None => false,
                 Some(bytes) => {
                     let size = whole.then_some(bytes.len() as u64);
-                    let window = Window { bytes, base: 0, size };
+                    let window = Window {
+                        bytes,
+                        base: 0,
+                        size,
+                    };
                     file.content.iter().any(|inner| matches(inner, &window))
                 }
             };
@@ -152,6 +168,33 @@ impl<'a> Progress<'a> {
                 self.missing[file.signature] -= 1;
             }
         }
+    }
+
+    /// The signatures of which some files fit, but not all.
+    fn near(&self) -> Vec<NearContainer> {
+        let some = |(wanted, missing): &(&Wanted, &usize)| (1..wanted.files).contains(*missing);
+        let signatures = self.kind.signatures.iter().zip(&self.missing).enumerate();
+        signatures
+            .filter(|(_, signature)| some(signature))
+            .map(|(at, (wanted, _))| NearContainer {
+                id: wanted.id,
+                puids: wanted.puids.clone(),
+                missing: self.missing_paths(at),
+            })
+            .collect()
+    }
+
+    fn missing_paths(&self, signature: usize) -> Vec<String> {
+        let mut paths = Vec::new();
+        for (path, entry) in &self.kind.entries {
+            for (at, file) in entry.files.iter().enumerate() {
+                if file.signature == signature && !self.matched.contains(&(path.clone(), at)) {
+                    paths.push(path.clone());
+                }
+            }
+        }
+        paths.sort();
+        paths
     }
 
     fn puids(&self) -> Vec<String> {
@@ -182,6 +225,7 @@ pub(crate) fn identify(
     signatures: &Signatures,
     kind: ContainerKind,
     source: &mut Source<'_>,
+    near: Option<&mut Vec<NearContainer>>,
 ) -> (Found, Option<String>) {
     let mut found = Found::default();
     let containers = &signatures.containers;
@@ -201,5 +245,8 @@ pub(crate) fn identify(
         }
     };
     found.puids = progress.puids();
+    if let Some(near) = near {
+        near.extend(progress.near());
+    }
     (found, error)
 }

@@ -211,9 +211,13 @@ impl Parser<'_> {
                 return Err("a range without an end".to_owned());
             };
             (*low.min(high)..=*high.max(low)).for_each(|byte| set.insert(byte));
-            rest.iter().for_each(|byte| set.insert(*byte));
+            for byte in rest {
+                set.insert(*byte);
+            }
         }
-        first.iter().for_each(|byte| set.insert(*byte));
+        for byte in first {
+            set.insert(byte);
+        }
         Ok(set)
     }
 

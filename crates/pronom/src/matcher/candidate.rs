@@ -2,11 +2,7 @@
 //!
 //! Owns how far each of its byte sequences has come. Does not own which windows it is shown (`scan`).
 
-use super::{
-    Matcher, Prepared, Sequence,
-    chain::Search,
-    window::Window,
-};
+use super::{Matcher, Prepared, Sequence, chain::Search, window::Window};
 use crate::model::Reference;
 
 /// How far a byte sequence has come.
@@ -53,10 +49,13 @@ impl Candidate {
 
     /// For a signature by itself.
     pub(crate) fn of(prepared: &Prepared) -> Self {
-        let states = prepared.sequences.iter().map(|sequence| match sequence.reference {
-            Reference::End => State::AtEnd,
-            Reference::Start | Reference::Anywhere => State::Looking(Looking::default()),
-        });
+        let states = prepared
+            .sequences
+            .iter()
+            .map(|sequence| match sequence.reference {
+                Reference::End => State::AtEnd,
+                Reference::Start | Reference::Anywhere => State::Looking(Looking::default()),
+            });
         Self {
             signature: 0,
             states: states.collect(),
@@ -88,7 +87,13 @@ impl Candidate {
     }
 
     /// Looks for one subsequence whose anchor lies before `horizon`; `true` if it was found.
-    pub(super) fn step(&mut self, sequence: &Sequence, at: usize, window: &Window<'_>, horizon: u64) -> bool {
+    pub(super) fn step(
+        &mut self,
+        sequence: &Sequence,
+        at: usize,
+        window: &Window<'_>,
+        horizon: u64,
+    ) -> bool {
         let State::Looking(looking) = &mut self.states[at] else {
             return false;
         };
@@ -142,18 +147,32 @@ impl Candidate {
 
     /// Whether a sequence still looks for something, so that the rest of the file matters.
     pub(super) fn is_looking(&self) -> bool {
-        self.states.iter().any(|state| matches!(state, State::Looking(_)))
+        self.states
+            .iter()
+            .any(|state| matches!(state, State::Looking(_)))
     }
 
     /// Whether a sequence was found to be nowhere.
     pub(super) fn is_lost(&self) -> bool {
-        self.states.iter().any(
-            |state| matches!(state, State::Looking(looking) if looking.resume == u64::MAX),
-        )
+        self.states
+            .iter()
+            .any(|state| matches!(state, State::Looking(looking) if looking.resume == u64::MAX))
     }
 
     pub(crate) fn waits_for_end(&self) -> bool {
         self.states.contains(&State::AtEnd)
+    }
+
+    /// The first sequence that was not found, and which of its subsequences it failed at.
+    pub(crate) fn missing(&self) -> Option<(usize, usize)> {
+        self.states
+            .iter()
+            .enumerate()
+            .find_map(|(at, state)| match state {
+                State::Found => None,
+                State::AtEnd => Some((at, 0)),
+                State::Looking(looking) => Some((at, looking.subsequence)),
+            })
     }
 
     pub(crate) fn is_complete(&self) -> bool {

@@ -95,7 +95,11 @@ impl Chain {
             window.end().checked_sub(self.right.1 + self.anchor_len())
         };
         let Some(complete) = complete else {
-            return if window.is_last() { Search::Absent } else { Search::More(first) };
+            return if window.is_last() {
+                Search::Absent
+            } else {
+                Search::More(first)
+            };
         };
         let (ends, complete) = if complete < horizon {
             (window.is_last(), complete)
@@ -152,8 +156,14 @@ impl Chain {
     }
 
     /// Backwards from `marker`, which is where what comes after begins.
-    pub(crate) fn find_back(&self, window: &Window<'_>, marker: u64, bounded: bool) -> Option<(u64, u64)> {
-        let nearest = marker.checked_sub(self.right.0 + self.anchor_len() + u64::from(self.sub.min))?;
+    pub(crate) fn find_back(
+        &self,
+        window: &Window<'_>,
+        marker: u64,
+        bounded: bool,
+    ) -> Option<(u64, u64)> {
+        let nearest =
+            marker.checked_sub(self.right.0 + self.anchor_len() + u64::from(self.sub.min))?;
         let farthest = if bounded {
             marker.saturating_sub(self.right.1 + self.anchor_len() + u64::from(self.sub.max))
         } else {
@@ -231,7 +241,10 @@ impl Chain {
             .checked_sub(places.window.base)
             .map_or(0, |latest| usize::try_from(latest).unwrap_or(usize::MAX));
         let left = spread::reachable(region, Side::Left, &self.sub.left, anchors, latest);
-        let ends: Vec<usize> = anchors.iter().map(|at| at + self.sub.anchor.len()).collect();
+        let ends: Vec<usize> = anchors
+            .iter()
+            .map(|at| at + self.sub.anchor.len())
+            .collect();
         let right = spread::reachable(region, Side::Right, &self.sub.right, &ends, usize::MAX);
         let both = left.into_iter().zip(right).zip(anchors);
         both.filter(|((left, right), _)| *left && *right)
@@ -263,7 +276,10 @@ fn lengths(levels: &[Alternatives]) -> (u64, u64) {
     for level in levels {
         let sizes = level.iter().map(|fragment| {
             let length = fragment.pattern.len() as u64;
-            (u64::from(fragment.min) + length, u64::from(fragment.max) + length)
+            (
+                u64::from(fragment.min) + length,
+                u64::from(fragment.max) + length,
+            )
         });
         let (min, max) = sizes.fold((u64::MAX, 0), |(min, max), (low, high)| {
             (min.min(low), max.max(high))

@@ -7,7 +7,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::{Prepared, chain::Chain};
+use super::{Prepared, chain::Chain, needles::Needles};
 use crate::{
     model::{Alternatives, Fragment},
     pattern::{Atom, Pattern},
@@ -17,8 +17,11 @@ use crate::{
 const KEY: usize = 8;
 /// A literal longer than this says no more.
 const PROBE: usize = 8;
-/// How far the automata look; a literal that may lie further goes to the last.
+/// How far the searches look; a literal that may lie further goes to the last.
 const TIERS: [u64; 5] = [40, 600, 4500, 21_000, u64::MAX];
+
+/// An automaton takes short literals as well, but looks at one byte after the other.
+const AUTOMATON_LIMIT: usize = 600;
 
 #[derive(Debug)]
 pub(super) struct Index {
@@ -45,12 +48,21 @@ struct Entry {
     signature: u32,
 }
 
+/// Literals that lie in about the same part of the file.
 #[derive(Debug)]
 struct Tier {
     limit: usize,
-    automaton: AhoCorasick,
+    search: Search,
     /// For each literal the signatures that need it.
     probes: Vec<Vec<Probe>>,
+}
+
+#[derive(Debug)]
+enum Search {
+    /// One state for each byte; says where literals are.
+    Automaton(AhoCorasick),
+    /// Many bytes at once; says only that there are literals.
+    Needles(Needles),
 }
 
 /// A literal that lies between `from` and `to`.
@@ -82,7 +94,14 @@ impl Index {
                 Some(literals) => probes.extend(literals.into_iter().map(|literal| {
                     let (from, to) = (literal.from, literal.to);
                     let signature = at;
-                    (literal.bytes, Probe { from, to, signature })
+                    (
+                        literal.bytes,
+                        Probe {
+                            from,
+                            to,
+                            signature,
+                        },
+                    )
                 })),
             }
         }
@@ -117,17 +136,40 @@ impl Index {
             }
         }
         for tier in &self.tiers {
-            let hay = &head[..head.len().min(tier.limit)];
-            for hit in tier.automaton.find_overlapping_iter(hay) {
-                for probe in &tier.probes[hit.pattern().as_usize()] {
-                    if (probe.from..=probe.to).contains(&hit.start()) {
+            tier.lookup(&head[..head.len().min(tier.limit)], &mut found);
+        }
+        found.list.sort_unstable();
+        found.list
+    }
+}
+
+impl Tier {
+    fn lookup(&self, hay: &[u8], found: &mut Found) {
+        match &self.search {
+            Search::Automaton(automaton) => {
+                for hit in automaton.find_overlapping_iter(hay) {
+                    for probe in &self.probes[hit.pattern().as_usize()] {
+                        if (probe.from..=probe.to).contains(&hit.start()) {
+                            found.add(probe.signature);
+                        }
+                    }
+                }
+            }
+            Search::Needles(needles) => {
+                let mut present = vec![false; self.probes.len()];
+                needles.search(hay, 0, hay.len(), &mut present);
+                for (probes, _) in self
+                    .probes
+                    .iter()
+                    .zip(present)
+                    .filter(|(_, present)| *present)
+                {
+                    for probe in probes {
                         found.add(probe.signature);
                     }
                 }
             }
         }
-        found.list.sort_unstable();
-        found.list
     }
 }
 
@@ -221,7 +263,10 @@ fn elements(chain: &Chain) -> Vec<((u32, u32), Vec<&Pattern>)> {
         (min.unwrap_or(0), max.unwrap_or(0))
     }
     fn patterns(level: &Alternatives) -> Vec<&Pattern> {
-        level.iter().map(|fragment: &Fragment| &fragment.pattern).collect()
+        level
+            .iter()
+            .map(|fragment: &Fragment| &fragment.pattern)
+            .collect()
     }
     let mut elements = Vec::new();
     let mut before = (0, 0);
@@ -304,29 +349,41 @@ fn tiers(probes: Vec<(Vec<u8>, Probe)>, always: &mut Vec<u32>) -> Vec<Tier> {
     let mut sorted: Vec<Vec<(Vec<u8>, Probe)>> = vec![Vec::new(); TIERS.len()];
     for (bytes, probe) in probes {
         let reach = (probe.to + bytes.len()) as u64;
-        let tier = TIERS.iter().position(|limit| reach <= *limit).unwrap_or(TIERS.len() - 1);
+        let tier = TIERS
+            .iter()
+            .position(|limit| reach <= *limit)
+            .unwrap_or(TIERS.len() - 1);
         sorted[tier].push((bytes, probe));
     }
     let mut tiers = Vec::new();
     for mut probes in sorted.into_iter().filter(|probes| !probes.is_empty()) {
         probes.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let limit = probes.iter().map(|(bytes, probe)| probe.to + bytes.len()).max();
-        let grouped: Vec<_> = probes.chunk_by(|(one, _), (other, _)| one == other).collect();
-        let built = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
-            .match_kind(MatchKind::Standard)
-            .build(grouped.iter().map(|same| &same[0].0));
-        match built {
-            Ok(automaton) => tiers.push(Tier {
-                limit: limit.unwrap_or(0),
-                automaton,
-                probes: grouped
-                    .iter()
-                    .map(|same| same.iter().map(|(_, probe)| probe.clone()).collect())
-                    .collect(),
-            }),
-            Err(_) => always.extend(probes.iter().map(|(_, probe)| probe.signature)),
-        }
+        let limit = probes
+            .iter()
+            .map(|(bytes, probe)| probe.to + bytes.len())
+            .max();
+        let grouped: Vec<_> = probes
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .collect();
+        let literals: Vec<&[u8]> = grouped.iter().map(|same| same[0].0.as_slice()).collect();
+        let limit = limit.unwrap_or(0);
+        let search = if limit <= AUTOMATON_LIMIT {
+            let built = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::DFA))
+                .match_kind(MatchKind::Standard)
+                .build(&literals);
+            built.ok().map(Search::Automaton)
+        } else {
+            None
+        };
+        let probes = grouped
+            .iter()
+            .map(|same| same.iter().map(|(_, probe)| probe.clone()).collect());
+        tiers.push(Tier {
+            limit,
+            search: search.unwrap_or_else(|| Search::Needles(Needles::new(&literals))),
+            probes: probes.collect(),
+        });
     }
     always.sort_unstable();
     always.dedup();

@@ -25,6 +25,8 @@ pub(crate) struct Sequence {
 /// A signature, ready to be matched.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
+    /// The number that the signature file gives it.
+    pub(crate) id: u32,
     pub(crate) sequences: Vec<Sequence>,
     /// Indexes of the formats that it identifies.
     pub(crate) formats: Vec<u32>,
@@ -34,7 +36,12 @@ impl Prepared {
     pub(crate) fn new(signature: &Signature, formats: Vec<u32>) -> Self {
         let sequences = signature.sequences.iter().map(|sequence| Sequence {
             reference: sequence.reference,
-            chains: sequence.subsequences.iter().cloned().map(Chain::new).collect(),
+            chains: sequence
+                .subsequences
+                .iter()
+                .cloned()
+                .map(Chain::new)
+                .collect(),
         });
         let mut sequences: Vec<_> = sequences.collect();
         // What refuses most for the least comes first.
@@ -44,6 +51,7 @@ impl Prepared {
             Reference::Anywhere => (2, 0),
         });
         Self {
+            id: signature.id,
             sequences,
             formats,
         }
@@ -116,8 +124,16 @@ impl Matcher {
             .flat_map(|signature| &signature.sequences)
             .flat_map(Sequence::unbounded)
             .collect();
-        let lookahead = unbounded.iter().map(|chain| chain.lookahead()).max().unwrap_or(0);
-        let span = unbounded.iter().map(|chain| chain.span()).max().unwrap_or(0);
+        let lookahead = unbounded
+            .iter()
+            .map(|chain| chain.lookahead())
+            .max()
+            .unwrap_or(0);
+        let span = unbounded
+            .iter()
+            .map(|chain| chain.span())
+            .max()
+            .unwrap_or(0);
         let context = (span + lookahead).max(tail) + 1;
         let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let tail_led = (0_u32..)

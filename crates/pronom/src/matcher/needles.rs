@@ -9,13 +9,15 @@ use memchr::memmem;
 
 /// Up to this many needles are quicker looked for one after the other.
 const FEW: usize = 3;
+/// A shorter needle occurs too often.
+const SHORTEST: usize = 3;
 /// More needles than this make one pass slower than several.
 const GROUP: usize = 32;
 /// So many occurrences in one part, and it is quicker to look for each needle by itself.
 const MAX_HITS: usize = 64;
 
 /// A search for needles that are told apart by their number.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Needles {
     /// Needles that are looked for one by one, and the numbers that share them.
     single: Vec<(memmem::Finder<'static>, Vec<usize>)>,
@@ -34,7 +36,7 @@ impl Needles {
         let mut shortest: &[u8] = &[];
         for at in order {
             let needle = needles[at];
-            if needle.len() < 2 {
+            if needle.len() < SHORTEST {
                 searcher.other.push(at);
                 continue;
             }
@@ -84,7 +86,9 @@ impl Needles {
             while let Some(hit) = searcher.find_in(hay, Span { start: at, end: to }) {
                 hits += 1;
                 if hits > MAX_HITS {
-                    numbers.iter().for_each(|numbers| mark(numbers));
+                    for numbers in numbers {
+                        mark(numbers);
+                    }
                     break;
                 }
                 mark(&numbers[hit.pattern().as_usize()]);

@@ -23,30 +23,57 @@ pub(crate) struct Scan<'m> {
     pub(crate) candidates: Vec<Candidate>,
     /// Signatures that begin at the tail, once it was seen.
     late: Vec<Candidate>,
+    /// Signatures that were refused, if that is to be explained.
+    refused: Option<Vec<Candidate>>,
 }
 
 impl<'m> Scan<'m> {
     /// Begins with the first window of a file.
     pub(crate) fn new(matcher: &'m Matcher, head: &Window<'_>) -> Self {
+        Self::begin(matcher, head, None)
+    }
+
+    /// Begins with the first window of a file, and keeps what is refused.
+    pub(crate) fn explaining(matcher: &'m Matcher, head: &Window<'_>) -> Self {
+        Self::begin(matcher, head, Some(Vec::new()))
+    }
+
+    fn begin(matcher: &'m Matcher, head: &Window<'_>, mut refused: Option<Vec<Candidate>>) -> Self {
         let mut candidates = Vec::new();
         for signature in matcher.index.lookup(head.bytes) {
             let mut candidate = Candidate::new(matcher, signature);
             if candidate.start(&matcher.signatures[signature as usize], head) {
                 candidates.push(candidate);
+            } else if let Some(refused) = &mut refused {
+                refused.push(candidate);
             }
         }
         Self {
             matcher,
             candidates,
             late: Vec::new(),
+            refused,
         }
+    }
+
+    /// Keeps the candidates that `fits` says yes to.
+    fn sift(&mut self, mut fits: impl FnMut(&mut Candidate) -> bool) {
+        let out = self.candidates.extract_if(.., |candidate| !fits(candidate));
+        match &mut self.refused {
+            Some(refused) => refused.extend(out),
+            None => out.for_each(drop),
+        }
+    }
+
+    /// What was refused, if it was kept.
+    pub(crate) fn take_refused(&mut self) -> Vec<Candidate> {
+        self.refused.take().unwrap_or_default()
     }
 
     /// Checks what is bound to the end of the file, which `tail` holds.
     pub(crate) fn tail(&mut self, tail: &Window<'_>) {
         let signatures = &self.matcher.signatures;
-        self.candidates
-            .retain_mut(|candidate| candidate.end(&signatures[candidate.signature as usize], tail));
+        self.sift(|candidate| candidate.end(&signatures[candidate.signature as usize], tail));
         for signature in &self.matcher.tail_led {
             let mut candidate = Candidate::new(self.matcher, *signature);
             if candidate.end(&signatures[*signature as usize], tail) {
@@ -61,15 +88,6 @@ impl<'m> Scan<'m> {
         self.candidates.sort_by_key(|candidate| candidate.signature);
     }
 
-    /// Puts aside all signatures but those that began at the tail, to show these the file from its start.
-    pub(crate) fn only_late(&mut self) -> Vec<Candidate> {
-        std::mem::replace(&mut self.candidates, std::mem::take(&mut self.late))
-    }
-
-    pub(crate) fn late_is_looking(&self) -> bool {
-        self.late.iter().any(Candidate::is_looking)
-    }
-
     /// Whether what comes next in the file can change anything.
     pub(crate) fn is_looking(&self) -> bool {
         self.candidates.iter().any(Candidate::is_looking)
@@ -81,11 +99,14 @@ impl<'m> Scan<'m> {
         self.drop_needless();
         let looking = self.looking();
         if looking.len() >= FEW {
-            let from = looking.iter().map(|task| task.next).min().unwrap_or(window.base);
+            let from = looking
+                .iter()
+                .map(|task| task.next)
+                .min()
+                .unwrap_or(window.base);
             self.advance_in_blocks(window, from);
         }
-        self.candidates
-            .retain_mut(|candidate| candidate.advance(&signatures[candidate.signature as usize], window));
+        self.sift(|candidate| candidate.advance(&signatures[candidate.signature as usize], window));
     }
 
     /// As long as many sequences are looked for, one pass over each block tells which of them to look for there.
@@ -113,7 +134,9 @@ impl<'m> Scan<'m> {
                     .iter()
                     .map(|task| self.chain(task).sub.anchor.literal())
                     .collect();
-                let ends = literals.iter().map(|(offset, literal)| offset + literal.len());
+                let ends = literals
+                    .iter()
+                    .map(|(offset, literal)| offset + literal.len());
                 longest = ends.max().unwrap_or(0);
                 let literals: Vec<&[u8]> = literals.iter().map(|(_, literal)| *literal).collect();
                 needles = Needles::new(&literals);
@@ -140,7 +163,7 @@ impl<'m> Scan<'m> {
                 }
             }
             let before = self.candidates.len();
-            self.candidates.retain(|candidate| !candidate.is_lost());
+            self.sift(|candidate| !candidate.is_lost());
             if changed || before != self.candidates.len() {
                 self.drop_needless();
                 tasks.clear();
@@ -159,12 +182,17 @@ impl<'m> Scan<'m> {
             ..
         } = self.matcher;
         let formats = |candidate: &Candidate| &signatures[candidate.signature as usize].formats;
-        let late = tail_led.iter().map(|signature| &signatures[*signature as usize].formats);
+        let late = tail_led
+            .iter()
+            .map(|signature| &signatures[*signature as usize].formats);
         let mut all = self.candidates.iter().map(formats).chain(late).flatten();
         if all.any(|format| priorities.containers.contains(format)) {
             return;
         }
-        let complete = self.candidates.iter().filter(|candidate| candidate.is_complete());
+        let complete = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.is_complete());
         let hits: Vec<u32> = complete.flat_map(formats).copied().collect();
         let lower: Vec<u32> = hits
             .iter()
@@ -186,7 +214,8 @@ impl<'m> Scan<'m> {
     }
 
     fn chain(&self, task: &Task) -> &'m Chain {
-        let signature = &self.matcher.signatures[self.candidates[task.candidate].signature as usize];
+        let signature =
+            &self.matcher.signatures[self.candidates[task.candidate].signature as usize];
         &signature.sequences[task.sequence].chains[task.subsequence]
     }
 

@@ -24,7 +24,6 @@ impl Service {
             .await?;
         Ok(CreateBucketOutput {
             location: Some(location),
-            ..CreateBucketOutput::default()
         })
     }
 
@@ -78,7 +77,7 @@ impl Service {
         for item in listing.items {
             match item {
                 Listed::Object(entry) => contents.push(Object {
-                    e_tag: etag(&entry.etag),
+                    e_tag: Some(etag(&entry.etag)),
                     last_modified: timestamp(entry.modified_millis),
                     size: size(entry.size),
                     key: Some(entry.key),

@@ -79,7 +79,7 @@ impl Service {
             .blocking(move |store| store.put_part(&id, &target, number, taken.finish()?))
             .await?;
         let mut output = UploadPartOutput {
-            e_tag: etag(&part.etag),
+            e_tag: Some(etag(&part.etag)),
             ..UploadPartOutput::default()
         };
         set_checksums!(output, part.checksums);
@@ -108,7 +108,7 @@ impl Service {
             .blocking(move |store| store.copy_part(&id, &to, number, &from, &conditions, range))
             .await?;
         let mut result = CopyPartResult {
-            e_tag: etag(&part.etag),
+            e_tag: Some(etag(&part.etag)),
             last_modified: timestamp(part.modified_millis),
             ..CopyPartResult::default()
         };
@@ -139,7 +139,7 @@ impl Service {
             let mut listed = ListedPart {
                 part_number: i32::try_from(part.number).ok(),
                 size: size(part.size),
-                e_tag: etag(&part.etag),
+                e_tag: Some(etag(&part.etag)),
                 last_modified: timestamp(part.modified_millis),
                 ..ListedPart::default()
             };
@@ -178,7 +178,7 @@ impl Service {
             location: Some(format!("/{}/{}", input.bucket, input.key)),
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: etag(&entry.etag),
+            e_tag: Some(etag(&entry.etag)),
             ..CompleteMultipartUploadOutput::default()
         };
         set_checksums!(output, entry.checksums);

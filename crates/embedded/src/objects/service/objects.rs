@@ -50,7 +50,7 @@ macro_rules! describe {
             metadata,
         } = entry.headers.clone();
         output.accept_ranges = Some("bytes".to_owned());
-        output.e_tag = etag(&entry.etag);
+        output.e_tag = Some(etag(&entry.etag));
         output.last_modified = timestamp(entry.modified_millis);
         output.content_type = content_type;
         output.content_disposition = content_disposition;
@@ -88,7 +88,7 @@ impl Service {
             .blocking(move |store| store.put(&target, headers, taken.finish()?, &condition))
             .await?;
         let mut output = PutObjectOutput {
-            e_tag: etag(&entry.etag),
+            e_tag: Some(etag(&entry.etag)),
             ..PutObjectOutput::default()
         };
         set_checksums!(output, entry.checksums);
@@ -194,7 +194,7 @@ impl Service {
             .blocking(move |store| store.copy(&from, &to, &conditions, headers))
             .await?;
         let mut result = CopyObjectResult {
-            e_tag: etag(&entry.etag),
+            e_tag: Some(etag(&entry.etag)),
             last_modified: timestamp(entry.modified_millis),
             ..CopyObjectResult::default()
         };

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::error::{internal, invalid, of_store};
 use super::translate;
-use crate::objects::store::{Algorithm, Expected, Intake, StoreError};
+use crate::objects::store::{Algorithm, Content, Expected, Intake, MAX_SIZE, StoreError};
 
 /// So much is taken from the wire before it goes to the disk.
 const BUFFER: usize = 256 << 10;
@@ -34,7 +34,7 @@ pub(super) struct Incoming {
 
 /// A body that came to its end, but for what has not been pushed yet.
 pub(super) struct Taken {
-    intake: Intake,
+    intake: Box<Intake>,
     rest: Vec<Bytes>,
     expected: Expected,
 }
@@ -49,6 +49,9 @@ impl Incoming {
         trailers: Option<TrailingHeaders>,
     ) -> S3Result<Self> {
         let (expected, trailing) = translate::expected(headers, uri, length)?;
+        if expected.length.is_some_and(|length| length > MAX_SIZE) {
+            return Err(S3Error::new(S3ErrorCode::EntityTooLarge));
+        }
         let mut algorithms: Vec<Algorithm> = expected.checksums.algorithms().collect();
         algorithms.extend(&trailing);
         algorithms.extend(asked.and_then(|name| Algorithm::named(name.as_str())));
@@ -63,7 +66,7 @@ impl Incoming {
 
     /// Reads the body to its end.
     pub(super) async fn take(mut self, intake: Intake) -> S3Result<Taken> {
-        let mut pushing = Pushing::Idle(intake);
+        let mut pushing = Pushing::Idle(Box::new(intake));
         let mut rest = Vec::new();
         let mut held = 0;
         if let Some(mut body) = self.body.take() {
@@ -103,15 +106,15 @@ impl Incoming {
 
 impl Taken {
     /// The rest of the work, for a thread that may block.
-    pub(super) fn finish(mut self) -> Result<crate::objects::store::Content, StoreError> {
+    pub(super) fn finish(mut self) -> Result<Content, StoreError> {
         self.intake.push(&self.rest)?;
         self.intake.finish(&self.expected)
     }
 }
 
 enum Pushing {
-    Idle(Intake),
-    Busy(JoinHandle<Result<Intake, StoreError>>),
+    Idle(Box<Intake>),
+    Busy(JoinHandle<Result<Box<Intake>, StoreError>>),
 }
 
 impl Pushing {
@@ -121,7 +124,7 @@ impl Pushing {
         Ok(Self::Busy(tokio::task::spawn_blocking(work)))
     }
 
-    async fn wait(self) -> S3Result<Intake> {
+    async fn wait(self) -> S3Result<Box<Intake>> {
         match self {
             Self::Idle(intake) => Ok(intake),
             Self::Busy(work) => work.await.map_err(internal)?.map_err(of_store),

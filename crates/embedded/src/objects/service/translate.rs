@@ -62,8 +62,8 @@ pub(super) fn condition(
     }
 }
 
-pub(super) fn etag(value: &str) -> Option<ETag> {
-    Some(ETag::Strong(value.to_owned()))
+pub(super) fn etag(value: &str) -> ETag {
+    ETag::Strong(value.to_owned())
 }
 
 pub(super) fn timestamp(millis: i64) -> Option<Timestamp> {

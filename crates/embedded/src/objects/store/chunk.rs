@@ -16,12 +16,10 @@ use bytes::Bytes;
 
 use super::checksum::Hashes;
 use super::entry::Chunk;
-use super::{Algorithm, Checksums, Expected, FileId, Store, StoreError};
+use super::{Algorithm, Checksums, Expected, FileId, MAX_SIZE, Store, StoreError};
 
 /// Objects up to this size live in their index entry: one file and one fsync fewer.
 const INLINE: usize = 64 << 10;
-/// The most that S3 takes in one request.
-const MAX_SIZE: u64 = 5 << 30;
 /// So much is written before it is sent on to the disk, so that the last fsync is short.
 const SYNC_EVERY: u64 = 64 << 20;
 

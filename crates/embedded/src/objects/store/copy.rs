@@ -8,10 +8,7 @@ use std::sync::Arc;
 
 use super::chunk::NewChunks;
 use super::commit::Tag;
-use super::{Condition, Entry, Headers, Store, StoreError, Target};
-
-/// The most that S3 copies in one request.
-const MAX_SIZE: u64 = 5 << 30;
+use super::{Condition, Entry, Headers, MAX_SIZE, Store, StoreError, Target};
 
 /// What must hold of the source.
 #[derive(Debug, Clone, Default)]

@@ -54,6 +54,8 @@ use serde::{Deserialize, Serialize};
 use durable::{DirSync, KeyLocks};
 use pins::Pins;
 
+/// The most that S3 takes or copies in one request.
+pub(super) const MAX_SIZE: u64 = 5 << 30;
 /// The most buckets there may be.
 const MAX_BUCKETS: usize = 1_000;
 

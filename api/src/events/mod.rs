@@ -1,0 +1,11 @@
+//! Events: what happened, who did it, to what.
+//!
+//! Owns who may read them. Does not own their writing: a unit of work does that (`unit`), in the transaction
+//! of what happened.
+//!
+//! Always: an event is never changed and never removed.
+
+pub mod graphql;
+pub mod store;
+
+pub use entity::event::Model as Event;

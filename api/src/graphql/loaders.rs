@@ -1,0 +1,104 @@
+//! Loaders: one set a request, holding the actor, so that a list costs one statement a field and not one a
+//! row (invariant 7), and shows nothing that the actor may not see (invariant 8). They keep nothing, so that a
+//! long subscription never shows what was.
+
+use std::{collections::HashMap, sync::Arc};
+
+use dataloader::{BatchFn, non_cached::Loader};
+use uuid::Uuid;
+
+use crate::{
+    App, Error,
+    auth::Actor,
+    checks::{self, Check},
+    collections::{self, Collection, PolicyRow},
+    records::{self, Record},
+    transfers::{self, Totals, Transfer},
+    versions::{self, Version},
+};
+
+/// What a loader answers: the library wants a clone of everything, and a failure has no text for clients.
+type Loaded<T> = Result<Option<T>, Arc<str>>;
+
+macro_rules! loaders {
+    ($($(#[$doc:meta])* $name:ident, $batch:ident: $type:ty = |$app:ident, $actor:ident, $ids:ident| $load:expr;)*) => {
+        $(
+            struct $batch(App, Arc<Actor>);
+
+            impl BatchFn<Uuid, Loaded<$type>> for $batch {
+                async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Loaded<$type>> {
+                    let ($app, $actor, $ids) = (&self.0, self.1.as_ref(), keys);
+                    let _ = $actor;
+                    match $load.await {
+                        Ok(mut found) => keys.iter().map(|key| (*key, Ok(found.remove(key)))).collect(),
+                        Err(error) => {
+                            let error: Arc<str> = error.to_string().into();
+                            keys.iter().map(|key| (*key, Err(Arc::clone(&error)))).collect()
+                        }
+                    }
+                }
+            }
+        )*
+
+        /// The loaders of one request.
+        pub struct Loaders {
+            $($name: Loader<Uuid, Loaded<$type>, $batch>,)*
+        }
+
+        impl Loaders {
+            /// For one request of one actor.
+            pub fn new(app: &App, actor: &Actor) -> Self {
+                let actor = Arc::new(actor.clone());
+                Self {
+                    $($name: Loader::new($batch(app.clone(), Arc::clone(&actor))),)*
+                }
+            }
+
+            $(
+                $(#[$doc])*
+                pub async fn $name(&self, id: Uuid) -> Result<Option<$type>, Error> {
+                    flatten(self.$name.try_load(id).await)
+                }
+            )*
+        }
+    };
+}
+
+fn flatten<T>(loaded: std::io::Result<Loaded<T>>) -> Result<Option<T>, Error> {
+    match loaded {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
+        Err(error) => Err(Error::Internal(error.to_string())),
+    }
+}
+
+loaders! {
+    /// A collection that the actor may see.
+    collection, CollectionBatch: Collection =
+        |app, actor, ids| collections::store::lookup_many(app.database(), actor, ids);
+    /// The policy in force of a collection.
+    policy, PolicyBatch: PolicyRow =
+        |app, actor, ids| collections::store::current_policies(app.database(), ids);
+    /// A transfer that the actor may see.
+    transfer, TransferBatch: Transfer =
+        |app, actor, ids| transfers::store::lookup_many(app.database(), actor, ids);
+    /// The totals of a transfer.
+    totals, TotalsBatch: Totals =
+        |app, actor, ids| transfers::store::totals(app.database(), ids);
+    /// A record that the actor may see.
+    record, RecordBatch: Record =
+        |app, actor, ids| records::store::lookup_many(app.database(), actor, ids);
+    /// A version that the actor may see.
+    version, VersionBatch: Version =
+        |app, actor, ids| versions::store::lookup_many(app.database(), actor, ids);
+    /// The current checks of a version.
+    check_list, ChecksBatch: Vec<Check> =
+        |app, actor, ids| checks::store::current_many(app.database(), ids);
+}
+
+impl Loaders {
+    /// The current checks of a version, none before its upload.
+    pub async fn checks(&self, version: Uuid) -> Result<Vec<Check>, Error> {
+        Ok(self.check_list(version).await?.unwrap_or_default())
+    }
+}

@@ -1,0 +1,219 @@
+//! What can be watched.
+//!
+//! Always: an announcement only says "read again"; what is sent was read under the viewer's own access rule
+//! at that moment, so a permission that was lost ends what is seen; a stream ends with the token.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::{Context, ID, SimpleObject, Subscription};
+use chrono::{DateTime, Utc};
+use contract::{ExportId, RecordId, TransferId};
+use futures::{Stream, stream};
+
+use super::{
+    context::{app, caller},
+    errors::Result,
+    ids::parse,
+};
+use crate::{
+    App, Error,
+    auth::Caller,
+    changes::{Change, Listener},
+    exports::{self, graphql::ExportObject},
+    records,
+    tasks::{
+        self,
+        graphql::{TaskFilter, TaskObject},
+    },
+    transfers::{
+        self, Totals,
+        graphql::{TransferObject, TransferTotalsObject},
+    },
+    versions::{self, graphql::VersionObject},
+};
+
+/// At most so often does a progress change.
+const PACE: Duration = Duration::from_millis(300);
+
+/// How far a transfer is.
+#[derive(SimpleObject)]
+pub struct TransferProgress {
+    /// The transfer.
+    transfer: TransferObject,
+    /// How many versions are in which state.
+    totals: TransferTotalsObject,
+    /// When this was read.
+    at: DateTime<Utc>,
+}
+
+/// Everything that can be watched.
+pub struct Subscriptions;
+
+struct Watch<S> {
+    app: App,
+    caller: Arc<Caller>,
+    listener: Listener,
+    state: S,
+}
+
+impl<S> Watch<S> {
+    fn begin(ctx: &Context<'_>, state: S) -> std::result::Result<Self, Error> {
+        let app = app(ctx)?.clone();
+        let caller = Arc::new(caller(ctx)?.clone());
+        Ok(Self {
+            listener: app.changes().listen(),
+            app,
+            caller,
+            state,
+        })
+    }
+
+    /// The next change that matters; `None` when the token has ended.
+    async fn next(&mut self, matters: impl Fn(&Change) -> bool) -> Option<Change> {
+        loop {
+            let left = (self.caller.actor.expires_at - self.app.clock().now())
+                .to_std()
+                .ok()?;
+            let change = tokio::time::timeout(left, self.listener.next())
+                .await
+                .ok()??;
+            if change == Change::Missed || matters(&change) {
+                return Some(change);
+            }
+        }
+    }
+}
+
+#[Subscription(name = "Subscription")]
+impl Subscriptions {
+    /// How far a transfer is: now, and whenever it changes, a few times a second at most.
+    async fn transfer_progress(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<impl Stream<Item = Result<TransferProgress>>> {
+        let id: TransferId = parse(&id, "id")?;
+        let watch = Watch::begin(ctx, (id, true, None::<Totals>))?;
+        progress(&watch.app, &watch.caller, id).await?;
+        Ok(stream::unfold(watch, |mut watch| async move {
+            loop {
+                let (id, first, last) = watch.state;
+                if !first {
+                    watch.next(|change| *change == Change::Transfer(id)).await?;
+                    // Many changes make one progress.
+                    tokio::time::sleep(PACE).await;
+                    while let Some(Some(_)) =
+                        futures::FutureExt::now_or_never(watch.listener.next())
+                    {
+                    }
+                }
+                let progress = progress(&watch.app, &watch.caller, id).await;
+                let totals = progress.as_ref().ok().map(|progress| progress.totals.0);
+                watch.state = (id, false, totals);
+                if first || totals != last {
+                    return Some((progress.map_err(Into::into), watch));
+                }
+            }
+        }))
+    }
+
+    /// The versions of a record, each when it changes.
+    async fn version_changed(
+        &self,
+        ctx: &Context<'_>,
+        record_id: ID,
+    ) -> Result<impl Stream<Item = Result<VersionObject>>> {
+        let record: RecordId = parse(&record_id, "recordId")?;
+        let watch = Watch::begin(ctx, ())?;
+        records::store::lookup(watch.app.database(), &watch.caller.actor, record.0)
+            .await
+            .map_err(Error::from)?
+            .ok_or(Error::NotFound("record"))?;
+        Ok(stream::unfold(watch, move |mut watch| async move {
+            loop {
+                let change = watch
+                    .next(|change| matches!(change, Change::Version(_, of) if *of == record))
+                    .await?;
+                let Change::Version(id, _) = change else {
+                    continue;
+                };
+                let found =
+                    versions::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
+                match found {
+                    Ok(Some(row)) => return Some((Ok(VersionObject(row)), watch)),
+                    Ok(None) => {}
+                    Err(error) => return Some((Err(Error::from(error).into()), watch)),
+                }
+            }
+        }))
+    }
+
+    /// The tasks that you may see, each when it changes.
+    async fn task_changed(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TaskFilter>,
+    ) -> Result<impl Stream<Item = Result<TaskObject>>> {
+        let filter = Arc::new(filter.unwrap_or_default().parse("filter")?);
+        let watch = Watch::begin(ctx, filter)?;
+        Ok(stream::unfold(watch, |mut watch| async move {
+            loop {
+                let change = watch
+                    .next(|change| matches!(change, Change::Task(_)))
+                    .await?;
+                let Change::Task(id) = change else { continue };
+                let found =
+                    tasks::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
+                match found {
+                    Ok(Some(row)) if watch.state.matches(&row) => {
+                        return Some((Ok(TaskObject(row)), watch));
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Some((Err(Error::from(error).into()), watch)),
+                }
+            }
+        }))
+    }
+
+    /// An export: now, and whenever it changes.
+    async fn export_changed(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<impl Stream<Item = Result<ExportObject>>> {
+        let id: ExportId = parse(&id, "id")?;
+        let watch = Watch::begin(ctx, true)?;
+        export(&watch, id).await?;
+        Ok(stream::unfold(watch, move |mut watch| async move {
+            if !watch.state {
+                watch.next(|change| *change == Change::Export(id)).await?;
+            }
+            watch.state = false;
+            let found = export(&watch, id).await;
+            Some((found.map_err(Into::into), watch))
+        }))
+    }
+}
+
+async fn progress(
+    app: &App,
+    caller: &Caller,
+    id: TransferId,
+) -> std::result::Result<TransferProgress, Error> {
+    let transfer = transfers::service::find(app, caller, id)
+        .await?
+        .ok_or(Error::NotFound("transfer"))?;
+    let totals = transfers::store::totals(app.database(), &[id.0]).await?;
+    Ok(TransferProgress {
+        transfer: TransferObject(transfer),
+        totals: TransferTotalsObject(totals.get(&id.0).copied().unwrap_or_default()),
+        at: app.clock().now(),
+    })
+}
+
+async fn export<S>(watch: &Watch<S>, id: ExportId) -> std::result::Result<ExportObject, Error> {
+    exports::store::lookup(watch.app.database(), &watch.caller.actor, id.0)
+        .await?
+        .map(ExportObject)
+        .ok_or(Error::NotFound("export"))
+}

@@ -1,0 +1,275 @@
+//! Nothing that is fed makes the library panic, hang or swell.
+
+mod common;
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use pronom::{Basis, Signatures};
+use proptest::prelude::*;
+
+const LIMIT: Duration = Duration::from_millis(500);
+const MOST_MEMORY: u64 = 100 << 20;
+
+/// The most memory that this process has had so far, where the system says so.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+#[test]
+fn hostile_files_get_droids_answer_in_time() {
+    let Some(shared) = common::shared() else {
+        return;
+    };
+    let Some(folder) = common::unpacked(&shared.join("identify/adversarial.tar.xz")) else {
+        return;
+    };
+    let signatures = common::newest(&shared);
+    let expected =
+        fs::read_to_string(shared.join("identify/adversarial.expected.tsv")).expect("readable");
+    for line in expected.lines().skip(1) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        if columns[0] == "file" {
+            continue;
+        }
+        let path = folder.path().join("adversarial").join(columns[0]);
+        let begin = Instant::now();
+        let found = signatures.identify_file(&path).expect("readable");
+        let taken = begin.elapsed();
+        assert!(taken < LIMIT, "{} took {taken:?}", columns[0]);
+        let puids: Vec<&str> = found
+            .matches
+            .iter()
+            .map(|format| format.puid.as_str())
+            .collect();
+        let by_extension = found
+            .matches
+            .iter()
+            .all(|format| format.basis == Basis::Extension);
+        match columns[1] {
+            timeout if timeout.starts_with("TIMEOUT") => {}
+            "(none)" => assert!(puids.is_empty(), "{}: {puids:?}", columns[0]),
+            "6 ext-only ids" => assert!(
+                by_extension && puids.len() == 6,
+                "{}: {puids:?}",
+                columns[0]
+            ),
+            answer => {
+                let (puid, basis) = answer
+                    .split_once("(ext)")
+                    .map_or((answer, false), |(puid, _)| (puid, true));
+                assert_eq!(puids, [puid], "{}", columns[0]);
+                assert_eq!(by_extension, basis, "{}", columns[0]);
+            }
+        }
+    }
+    assert!(
+        peak_memory().is_none_or(|peak| peak < MOST_MEMORY),
+        "{:?}",
+        peak_memory()
+    );
+}
+
+/// Files that go as far into the library as a file can go.
+fn seed() -> impl Strategy<Value = Vec<u8>> {
+    prop::sample::select(vec![
+        b"%PDF-1.4\n%%EOF".to_vec(),
+        zip(
+            b"[Content_Types].xml",
+            b"ContentType=\"application/vnd.ms-word.document.macroEnabled.main+xml\"",
+        ),
+        zip(b"mimetype", b"application/vnd.oasis.opendocument.text"),
+        ole2(),
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec(),
+    ])
+}
+
+/// A ZIP file with one stored entry.
+fn zip(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
+    let mut file = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    let sizes = [length(content), length(content)].concat();
+    file.extend_from_slice(&sizes);
+    file.extend_from_slice(&length(name));
+    file.extend_from_slice(name);
+    file.extend_from_slice(content);
+    let start = length(&file);
+    let mut entry = b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    entry.extend_from_slice(&sizes);
+    entry.extend_from_slice(&length(name));
+    entry.extend_from_slice(&[0; 14]);
+    entry.extend_from_slice(name);
+    file.extend_from_slice(&entry);
+    file.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    file.extend_from_slice(&length(&entry));
+    file.extend_from_slice(&start);
+    file.extend_from_slice(&[0; 2]);
+    file
+}
+
+/// A compound file with one sector of table, one of directory and a stream `WordDocument`.
+fn ole2() -> Vec<u8> {
+    let mut file = vec![0xFF; 512 * 4];
+    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1");
+    put(8, &[0; 16]);
+    put(
+        24,
+        &[
+            0x3E, 0, 3, 0, 0xFE, 0xFF, 9, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ],
+    );
+    put(44, &[1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0]);
+    put(
+        60,
+        &[
+            0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0,
+        ],
+    );
+    put(
+        512,
+        &[
+            0xFD, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF,
+        ],
+    );
+    let mut node = |at: usize, name: &str, kind: u8, child: u32, start: u32, size: u32| {
+        let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        put(at, &[0; 128]);
+        put(at, &wide);
+        put(
+            at + 64,
+            &[u8::try_from(wide.len() + 2).expect("short"), 0, kind, 1],
+        );
+        put(at + 68, &[0xFF; 8]);
+        put(at + 76, &child.to_le_bytes());
+        put(at + 116, &start.to_le_bytes());
+        put(at + 120, &size.to_le_bytes());
+    };
+    node(1024, "Root Entry", 5, 1, 0xFFFF_FFFE, 0);
+    node(1152, "WordDocument", 2, 0xFFFF_FFFF, 2, 5000);
+    file
+}
+
+#[test]
+fn the_seeds_reach_into_containers() {
+    let signatures = Signatures::builtin();
+    let word = signatures.identify_bytes(
+        "a.docm",
+        &zip(
+            b"[Content_Types].xml",
+            b"ContentType=\"application/vnd.ms-word.document.macroEnabled.main+xml\"",
+        ),
+    );
+    assert_eq!(
+        (word.matches[0].puid.as_str(), word.matches[0].basis),
+        ("fmt/523", Basis::Container)
+    );
+    let old = signatures.identify_bytes("a.doc", &ole2());
+    assert_eq!(
+        (old.matches[0].puid.as_str(), old.matches[0].basis),
+        ("fmt/609", Basis::Container)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_can_be_a_file(bytes in prop::collection::vec(any::<u8>(), 0..5_000), name in ".{0,12}") {
+        let _ = Signatures::builtin().identify_bytes(&name, &bytes);
+    }
+
+    #[test]
+    fn damaged_files_can_be_a_file(
+        mut bytes in seed(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let _ = Signatures::builtin().identify_bytes("a.doc", &bytes);
+        bytes.truncate(cut.index(bytes.len()));
+        let _ = Signatures::builtin().identify_bytes("a.doc", &bytes);
+    }
+}
+
+const XML: &str = r#"<?xml version="1.0"?>
+<FFSignatureFile Version="7" xmlns="http://www.nationalarchives.gov.uk/pronom/SignatureFile">
+ <InternalSignatureCollection><InternalSignature ID="1">
+  <ByteSequence Reference="BOFoffset"><SubSequence Position="1" SubSeqMinOffset="0" SubSeqMaxOffset="4">
+   <Sequence>41[42:43]'D'(45|46){2-3}47*48</Sequence></SubSequence></ByteSequence>
+  <ByteSequence Reference="EOFoffset"><SubSequence Position="1" SubSeqMinOffset="0" SubSeqMaxOffset="9">
+   <Sequence>5A</Sequence><LeftFragment Position="1" MinOffset="0" MaxOffset="2">59</LeftFragment></SubSequence></ByteSequence>
+ </InternalSignature></InternalSignatureCollection>
+ <FileFormatCollection><FileFormat ID="1" Name="Test" PUID="t/1"><InternalSignatureID>1</InternalSignatureID></FileFormat></FileFormatCollection>
+</FFSignatureFile>"#;
+
+fn load(folder: &Path, text: &[u8]) -> Result<Signatures, pronom::LoadError> {
+    let path = folder.join("signatures.xml");
+    fs::write(&path, text).expect("writable");
+    Signatures::load(&path, None)
+}
+
+#[test]
+fn a_signature_file_of_our_own_identifies() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let signatures = load(folder.path(), XML.as_bytes()).expect("understood");
+    assert_eq!(signatures.version(), "V7");
+    let puid = |bytes: &[u8]| {
+        let found = signatures.identify_bytes("x", bytes);
+        found.matches.first().map(|format| format.puid.clone())
+    };
+    assert_eq!(puid(b"..ABDE12G...H...Y.Z").as_deref(), Some("t/1"));
+    assert_eq!(puid(b"..ABDE1234G...H...Y.Z"), None);
+    assert_eq!(puid(b"..ABDE12G...H...Y...Z"), None);
+}
+
+#[test]
+fn an_error_names_the_file_and_the_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (wrong, problem) in [
+        (XML.replace("41[42", "4X[42"), "signatures.xml:5: \"4X\""),
+        (
+            XML.replace("BOFoffset", "IndirectBOFoffset"),
+            "signatures.xml:4: Reference=",
+        ),
+        (
+            XML.replace("SubSeqMaxOffset=\"9\"", "SubSeqMaxOffset=\"far\""),
+            "signatures.xml:6: SubSeqMaxOffset",
+        ),
+        (XML.replace("</InternalSignature>", ""), "signatures.xml:8:"),
+        ("<html/>".to_owned(), "signatures.xml:1: <html>"),
+        (String::new(), "signatures.xml:1:"),
+    ] {
+        let error = load(folder.path(), wrong.as_bytes())
+            .expect_err("wrong")
+            .to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_signature_file_is_read_or_refused(
+        at in any::<prop::sample::Index>(),
+        with in prop_oneof!["[-<>&\"'{}()*|0-9A-Fa-f!:\\[\\] ]{0,6}", ".{0,3}"],
+        remove in 0_usize..12,
+    ) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = at.index(XML.len());
+        let text = [&XML.as_bytes()[..at], with.as_bytes(), &XML.as_bytes()[(at + remove).min(XML.len())..]].concat();
+        if let Ok(signatures) = load(folder.path(), &text) {
+            let _ = signatures.identify_bytes("x", b"..ABDE12G...H...Y.Z");
+        }
+    }
+}
