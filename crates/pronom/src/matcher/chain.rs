@@ -27,6 +27,8 @@ pub(crate) enum Search {
 /// A subsequence with what follows from its fragments' lengths.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
+    /// Equal for equal subsequences of one set of signatures.
+    pub(crate) id: u32,
     pub(crate) sub: SubSequence,
     pub(crate) left: (u64, u64),
     pub(crate) right: (u64, u64),
@@ -35,12 +37,15 @@ pub(crate) struct Chain {
 
 /// Anchors that are tried one by one before the rest is tried together.
 const SINGLE_TRIES: usize = 16;
+/// A gap that varies no more than this is looked over at once.
+const NARROW: usize = 8;
 /// Anchors that are tried together.
 const BATCH: usize = 64 << 10;
 
 impl Chain {
     pub(crate) fn new(sub: SubSequence) -> Self {
         Self {
+            id: 0,
             left: lengths(&sub.left),
             right: lengths(&sub.right),
             finder: sub.anchor.owned_finder(),
@@ -51,6 +56,27 @@ impl Chain {
     fn next_anchor(&self, bytes: &[u8], from: usize, last: usize) -> Option<usize> {
         let finder = self.finder.as_ref();
         self.sub.anchor.find_with(finder, bytes, from, last)
+    }
+
+    /// A quick look at the fragments next to the anchor, if they have few places to be at.
+    fn plausible(&self, bytes: &[u8], at: usize) -> bool {
+        let end = at + self.sub.anchor.len();
+        let right = self.sub.right.first().is_none_or(|level| {
+            level.iter().any(|fragment| {
+                let (min, max) = (fragment.min as usize, fragment.max as usize);
+                max - min > NARROW
+                    || (min..=max).any(|gap| fragment.pattern.matches_at(bytes, end + gap))
+            })
+        });
+        right
+            && self.sub.left.first().is_none_or(|level| {
+                level.iter().any(|fragment| {
+                    let (min, max) = (fragment.min as usize, fragment.max as usize);
+                    let place = |gap| at.checked_sub(gap + fragment.pattern.len());
+                    let fits = |at| fragment.pattern.matches_at(bytes, at);
+                    max - min > NARROW || (min..=max).filter_map(place).any(fits)
+                })
+            })
     }
 
     fn anchor_len(&self) -> u64 {
@@ -130,6 +156,10 @@ impl Chain {
         let mut from = low;
         for _ in 0..SINGLE_TRIES {
             let at = self.next_anchor(bytes, from, high)?;
+            if !self.plausible(bytes, at) {
+                from = at + 1;
+                continue;
+            }
             if let Some(found) = self.around(places, at) {
                 return Some(found);
             }
@@ -141,7 +171,9 @@ impl Chain {
                 let Some(at) = self.next_anchor(bytes, from, high) else {
                     break;
                 };
-                anchors.push(at);
+                if self.plausible(bytes, at) {
+                    anchors.push(at);
+                }
                 from = at + 1;
             }
             if anchors.is_empty() {

@@ -6,12 +6,15 @@
 pub(crate) mod candidate;
 pub(crate) mod chain;
 mod index;
+pub(crate) mod memo;
 mod needles;
 pub(crate) mod scan;
 mod spread;
 pub(crate) mod window;
 
-use crate::model::{Reference, Signature};
+use std::collections::HashMap;
+
+use crate::model::{Reference, Signature, SubSequence};
 use chain::Chain;
 use index::Index;
 
@@ -86,6 +89,18 @@ impl Sequence {
     }
 }
 
+/// Gives equal subsequences the same number.
+pub(crate) fn number_chains<'p>(signatures: impl IntoIterator<Item = &'p mut Prepared>) {
+    let mut numbers: HashMap<SubSequence, u32> = HashMap::new();
+    let sequences = signatures
+        .into_iter()
+        .flat_map(|signature| &mut signature.sequences);
+    for chain in sequences.flat_map(|sequence| &mut sequence.chains) {
+        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        chain.id = *numbers.entry(chain.sub.clone()).or_insert(next);
+    }
+}
+
 /// What tells that a signature cannot change the answer any more.
 #[derive(Debug, Default)]
 pub(crate) struct Priorities {
@@ -112,7 +127,8 @@ pub(crate) struct Matcher {
 }
 
 impl Matcher {
-    pub(crate) fn new(signatures: Vec<Prepared>, priorities: Priorities) -> Self {
+    pub(crate) fn new(mut signatures: Vec<Prepared>, priorities: Priorities) -> Self {
+        number_chains(&mut signatures);
         let reach = |wanted: Reference| {
             let sequences = signatures.iter().flat_map(|signature| &signature.sequences);
             let of_kind = sequences.filter(|sequence| sequence.reference == wanted);
