@@ -63,7 +63,7 @@ impl Candidate {
         }
     }
 
-    /// Checks what is bound to the start; `false` if it refuses the signature.
+    /// Begins with what is bound to the start; `false` if it refuses the signature.
     pub(crate) fn start(&mut self, prepared: &Prepared, memo: &mut Memo<'_>) -> bool {
         (0..self.states.len()).all(|at| {
             let sequence = &prepared.sequences[at];
@@ -137,6 +137,20 @@ impl Candidate {
             self.states[at] = State::Found;
         }
         true
+    }
+
+    /// So many bytes before the end of the last window are needed again in the next one.
+    pub(super) fn context(&self, prepared: &Prepared) -> u64 {
+        let needs =
+            prepared
+                .sequences
+                .iter()
+                .zip(&self.states)
+                .map(|(sequence, state)| match state {
+                    State::Looking(looking) => sequence.chains[looking.subsequence].context(),
+                    State::Found | State::AtEnd => 0,
+                });
+        needs.max().unwrap_or(0)
     }
 
     /// Whether a sequence still looks for something, so that the rest of the file matters.

@@ -93,6 +93,11 @@ impl Chain {
         self.anchor_len() + self.right.1
     }
 
+    /// The bytes around an anchor that the next window needs, if this one ends too early for it.
+    pub(crate) fn context(&self) -> u64 {
+        self.left.1 + self.lookahead()
+    }
+
     /// The first place at or after `from` where an anchor may be, for a search that begins after `marker`.
     pub(crate) fn first_anchor(&self, marker: u64) -> u64 {
         marker + self.left.0 + u64::from(self.sub.min)

@@ -96,7 +96,17 @@ impl<'m> Scan<'m> {
         self.candidates.iter().any(Candidate::is_looking)
     }
 
-    /// Looks on in the next window, which overlaps the last one by the matcher's context.
+    /// So many bytes of the last window have to be in the next one as well.
+    pub(crate) fn context(&self) -> usize {
+        let signatures = &self.matcher.signatures;
+        let needs = self
+            .candidates
+            .iter()
+            .map(|candidate| candidate.context(&signatures[candidate.signature as usize]));
+        usize::try_from(needs.max().unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    /// Looks on in the next window, which overlaps the last one by the [`context`](Self::context).
     pub(crate) fn advance(&mut self, window: &Window<'_>) {
         let signatures = &self.matcher.signatures;
         self.drop_needless();
