@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease;
 use super::slots::{Permit, Slots};
-use crate::client::{Claim, Failure, FailureKind, Granted, Lease, Work};
+use crate::client::{Claim, ExportReport, Failure, FailureKind, Granted, Lease, Work};
 use crate::deps::Deps;
 use crate::job::{Interrupt, JobError, Signal, signal};
 use crate::{checks, dispositions, exports};
@@ -147,7 +147,7 @@ impl Crew {
                 (FailureKind::Retry, "the worker is shutting down")
             }
             Err(JobError::Interrupted(Interrupt::Cancelled)) => {
-                (FailureKind::GiveUp, "it was cancelled")
+                return self.end_cancelled(lease).await;
             }
             Err(JobError::LeaseLost | JobError::Interrupted(Interrupt::Lost)) => {
                 tracing::warn!(%job, kind, "the lease is lost: another worker may have the job");
@@ -168,6 +168,17 @@ impl Crew {
             }
             None => false,
         }
+    }
+
+    /// Tells the API that nothing is left of an export that nobody wants any longer, so that its
+    /// job is over now and not when the lease has run out.
+    async fn end_cancelled(&self, lease: &Lease) -> bool {
+        tracing::info!(job = %lease.key.job, "cancelled");
+        let report = ExportReport::Failed {
+            error: "it was cancelled".to_owned(),
+        };
+        let told = self.deps.api.report_export(&lease.key, &report);
+        matches!(self.in_time(told).await, Some(Ok(_)))
     }
 
     /// What the API answers, unless the worker is stopping and the answer takes long.

@@ -262,7 +262,7 @@ impl Api for FakeApi {
     ) -> Result<ExportAnswer, ApiError> {
         let mut state = self.call("reportExport")?;
         let cancelled = state.jobs[&lease.job].cancelled;
-        let ends = !cancelled && !matches!(report, ExportReport::Progress { .. });
+        let ends = cancelled || !matches!(report, ExportReport::Progress { .. });
         let keep = |job: &mut Job| job.exports.push(report.clone());
         let outcome = Self::report(&mut state, lease, ends, keep);
         drop(state);
