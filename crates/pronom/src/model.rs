@@ -43,7 +43,7 @@ pub(crate) enum Reference {
 }
 
 /// A pattern beside an anchor, and how many bytes may lie between it and what is next to it towards the anchor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fragment {
     pub(crate) min: u32,
     pub(crate) max: u32,
@@ -54,7 +54,7 @@ pub(crate) struct Fragment {
 pub(crate) type Alternatives = Vec<Fragment>;
 
 /// An anchor with the fragments around it, both sides in order outwards from the anchor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SubSequence {
     pub(crate) min: u32,
     /// Only the first subsequence of an anchored sequence keeps to it.

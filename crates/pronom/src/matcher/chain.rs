@@ -27,6 +27,8 @@ pub(crate) enum Search {
 /// A subsequence with what follows from its fragments' lengths.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
+    /// Equal for equal subsequences of one set of signatures.
+    pub(crate) id: u32,
     pub(crate) sub: SubSequence,
     pub(crate) left: (u64, u64),
     pub(crate) right: (u64, u64),
@@ -35,12 +37,15 @@ pub(crate) struct Chain {
 
 /// Anchors that are tried one by one before the rest is tried together.
 const SINGLE_TRIES: usize = 16;
+/// A gap that varies no more than this is looked over at once.
+const NARROW: usize = 8;
 /// Anchors that are tried together.
 const BATCH: usize = 64 << 10;
 
 impl Chain {
     pub(crate) fn new(sub: SubSequence) -> Self {
         Self {
+            id: 0,
             left: lengths(&sub.left),
             right: lengths(&sub.right),
             finder: sub.anchor.owned_finder(),
@@ -51,6 +56,27 @@ impl Chain {
     fn next_anchor(&self, bytes: &[u8], from: usize, last: usize) -> Option<usize> {
         let finder = self.finder.as_ref();
         self.sub.anchor.find_with(finder, bytes, from, last)
+    }
+
+    /// A quick look at the fragments next to the anchor, if they have few places to be at.
+    fn plausible(&self, bytes: &[u8], at: usize) -> bool {
+        let end = at + self.sub.anchor.len();
+        let right = self.sub.right.first().is_none_or(|level| {
+            level.iter().any(|fragment| {
+                let (min, max) = (fragment.min as usize, fragment.max as usize);
+                max - min > NARROW
+                    || (min..=max).any(|gap| fragment.pattern.matches_at(bytes, end + gap))
+            })
+        });
+        right
+            && self.sub.left.first().is_none_or(|level| {
+                level.iter().any(|fragment| {
+                    let (min, max) = (fragment.min as usize, fragment.max as usize);
+                    let place = |gap| at.checked_sub(gap + fragment.pattern.len());
+                    let fits = |at| fragment.pattern.matches_at(bytes, at);
+                    max - min > NARROW || (min..=max).filter_map(place).any(fits)
+                })
+            })
     }
 
     fn anchor_len(&self) -> u64 {
@@ -65,6 +91,11 @@ impl Chain {
     /// The most bytes from the begin of the anchor to the end of the whole.
     pub(crate) fn lookahead(&self) -> u64 {
         self.anchor_len() + self.right.1
+    }
+
+    /// The bytes around an anchor that the next window needs, if this one ends too early for it.
+    pub(crate) fn context(&self) -> u64 {
+        self.left.1 + self.lookahead()
     }
 
     /// The first place at or after `from` where an anchor may be, for a search that begins after `marker`.
@@ -130,6 +161,10 @@ impl Chain {
         let mut from = low;
         for _ in 0..SINGLE_TRIES {
             let at = self.next_anchor(bytes, from, high)?;
+            if !self.plausible(bytes, at) {
+                from = at + 1;
+                continue;
+            }
             if let Some(found) = self.around(places, at) {
                 return Some(found);
             }
@@ -141,7 +176,9 @@ impl Chain {
                 let Some(at) = self.next_anchor(bytes, from, high) else {
                     break;
                 };
-                anchors.push(at);
+                if self.plausible(bytes, at) {
+                    anchors.push(at);
+                }
                 from = at + 1;
             }
             if anchors.is_empty() {
@@ -289,4 +326,139 @@ fn lengths(levels: &[Alternatives]) -> (u64, u64) {
         }
     }
     total
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        model::Fragment,
+        pattern::{Atom, Pattern},
+    };
+
+    fn pattern() -> impl Strategy<Value = Pattern> {
+        "[ab]{1,2}".prop_map(|text| {
+            let atoms: Vec<Atom> = text.bytes().map(Atom::Byte).collect();
+            Pattern::new(&atoms).unwrap()
+        })
+    }
+
+    fn side() -> impl Strategy<Value = Vec<Alternatives>> {
+        let fragment = (0_u32..3, 0_u32..12, pattern());
+        let fragment = fragment.prop_map(|(min, more, pattern)| Fragment {
+            min,
+            max: min + more,
+            pattern,
+        });
+        prop::collection::vec(prop::collection::vec(fragment, 1..3), 0..3)
+    }
+
+    fn chain() -> impl Strategy<Value = Chain> {
+        (0_u32..4, 0_u32..30, pattern(), side(), side()).prop_map(
+            |(min, more, anchor, left, right)| {
+                Chain::new(SubSequence {
+                    min,
+                    max: min + more,
+                    anchor,
+                    left,
+                    right,
+                })
+            },
+        )
+    }
+
+    /// All ends that the fragments can reach to the right of `edge`, by trying everything.
+    fn all_ends(hay: &[u8], levels: &[Alternatives], edge: usize) -> Vec<usize> {
+        let Some((level, outer)) = levels.split_first() else {
+            return vec![edge];
+        };
+        let mut ends = Vec::new();
+        for fragment in level {
+            for gap in fragment.min..=fragment.max {
+                let at = edge + gap as usize;
+                if fragment.pattern.matches_at(hay, at) {
+                    ends.extend(all_ends(hay, outer, at + fragment.pattern.len()));
+                }
+            }
+        }
+        ends
+    }
+
+    /// All starts to the left of `edge`, by trying everything.
+    fn all_starts(hay: &[u8], levels: &[Alternatives], edge: usize) -> Vec<usize> {
+        let Some((level, outer)) = levels.split_first() else {
+            return vec![edge];
+        };
+        let mut starts = Vec::new();
+        for fragment in level {
+            for gap in fragment.min..=fragment.max {
+                let Some(at) = edge.checked_sub(gap as usize + fragment.pattern.len()) else {
+                    continue;
+                };
+                if fragment.pattern.matches_at(hay, at) {
+                    starts.extend(all_starts(hay, outer, at));
+                }
+            }
+        }
+        starts
+    }
+
+    /// The answer by trying everything; `back` from the end of the file.
+    fn naive(chain: &Chain, hay: &[u8], bounded: bool, back: bool) -> Option<(u64, u64)> {
+        let (min, max) = (u64::from(chain.sub.min), u64::from(chain.sub.max));
+        let length = chain.anchor_len();
+        let fits = |at: &usize| {
+            let at = *at as u64;
+            if back {
+                let Some(nearest) = (hay.len() as u64).checked_sub(chain.right.0 + length + min)
+                else {
+                    return false;
+                };
+                let farthest = (hay.len() as u64).saturating_sub(chain.right.1 + length + max);
+                at <= nearest && (!bounded || at >= farthest)
+            } else {
+                at >= chain.left.0 + min && (!bounded || at <= chain.left.1 + max)
+            }
+        };
+        let latest = if bounded && !back { max } else { u64::MAX };
+        let mut anchors: Vec<usize> = (0..hay.len())
+            .filter(|at| chain.sub.anchor.matches_at(hay, *at))
+            .filter(fits)
+            .collect();
+        if back {
+            anchors.reverse();
+        }
+        anchors.into_iter().find_map(|at| {
+            let starts = all_starts(hay, &chain.sub.left, at).into_iter();
+            let start = starts
+                .map(|start| start as u64)
+                .filter(|start| *start <= latest)
+                .max()?;
+            let end = all_ends(hay, &chain.sub.right, at + chain.sub.anchor.len())
+                .into_iter()
+                .min()?;
+            Some((start, end as u64))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_finds_what_trying_everything_finds(
+            chain in chain(),
+            hay in "[ab]{0,20}[abc]{0,160}",
+            bounded: bool,
+        ) {
+            let hay = hay.as_bytes();
+            let window = Window::whole(hay);
+            let found = chain.find(&window, 0, bounded, 0, u64::MAX);
+            let expected = naive(&chain, hay, bounded, false)
+                .map_or(Search::Absent, |(start, end)| Search::Found(start, end));
+            prop_assert_eq!(found, expected);
+            let back = chain.find_back(&window, hay.len() as u64, bounded);
+            prop_assert_eq!(back, naive(&chain, hay, bounded, true));
+        }
+    }
 }

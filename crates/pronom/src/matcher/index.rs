@@ -89,7 +89,9 @@ impl Index {
             }
             let windowed = signature.starts().min_by_key(|chain| chain.sub.max);
             match windowed.map(literals) {
-                None => {}
+                // What may lie anywhere is always worth a look; what lies at the end is looked for there.
+                None if signature.is_tail_led() => {}
+                None => always.push(at),
                 Some(literals) if literals.is_empty() => always.push(at),
                 Some(literals) => probes.extend(literals.into_iter().map(|literal| {
                     let (from, to) = (literal.from, literal.to);
@@ -112,6 +114,13 @@ impl Index {
             always,
             signatures: signatures.len(),
         }
+    }
+
+    /// So many bytes of a file are enough for [`lookup`](Self::lookup).
+    pub(super) fn reach(&self) -> usize {
+        let fixed = self.fixed.iter().map(|group| group.offset + KEY);
+        let tiers = self.tiers.iter().map(|tier| tier.limit);
+        fixed.chain(tiers).max().unwrap_or(0)
     }
 
     /// Signatures that may match a file that begins with `head`; each once, in order.
