@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::{
     Export, Selection, Status,
-    service::{self, New, Outcome, Report},
+    service::{self, New, Report},
     store::{self, Filter},
 };
+use crate::jobs::reported::ReportStatus;
 use crate::{
     Error,
     auth::{Caller, Role},
@@ -73,7 +74,7 @@ async fn claim(world: &World, export: &Export) -> JobId {
     JobId(job.id)
 }
 
-async fn report(world: &World, job: JobId, report: Report) -> (Outcome, bool) {
+async fn report(world: &World, job: JobId, report: Report) -> (ReportStatus, bool) {
     let reported = service::report(&world.app, &worker(), job, "token", report).await.unwrap();
     (reported.outcome, reported.cancelled)
 }
@@ -307,10 +308,10 @@ async fn progress_only_goes_up_and_never_beyond_the_whole() {
     assert_eq!(
         seen,
         [
-            (Outcome::Applied, 1, 10),
-            (Outcome::AlreadyApplied, 1, 10),
-            (Outcome::Applied, 1, 15),
-            (Outcome::Applied, 2, 20)
+            (ReportStatus::Applied, 1, 10),
+            (ReportStatus::AlreadyApplied, 1, 10),
+            (ReportStatus::Applied, 1, 15),
+            (ReportStatus::Applied, 2, 20)
         ]
     );
 }
@@ -322,17 +323,17 @@ async fn a_package_becomes_ready_once() {
     world.accepted(&transfer, "a").await;
     let export = request(&world, &archivist(), of_transfer(&transfer)).await.unwrap();
     let job = claim(&world, &export).await;
-    assert_eq!(report(&world, job, ready()).await, (Outcome::Applied, false));
+    assert_eq!(report(&world, job, ready()).await, (ReportStatus::Applied, false));
     let row = read(&world, &export).await;
     assert_eq!((row.status, row.size, row.sha256), (Status::Ready, Some(4096), Some("ef".repeat(32))));
     assert_eq!((row.files_done, row.bytes_done), (1, 10));
     assert_eq!(row.expires_at, row.finished_at.map(|at| at + chrono::TimeDelta::days(30)));
     assert_eq!(job_of(&world, &export).await.status, job::Status::Done);
-    assert_eq!(report(&world, job, ready()).await, (Outcome::AlreadyApplied, false));
+    assert_eq!(report(&world, job, ready()).await, (ReportStatus::AlreadyApplied, false));
     let other = Report::Ready { size: 1, sha256: "ef".repeat(32) };
-    assert_eq!(report(&world, job, other).await, (Outcome::Conflict, false));
+    assert_eq!(report(&world, job, other).await, (ReportStatus::Conflict, false));
     let failed = Report::Failed { reason: "no".into() };
-    assert_eq!(report(&world, job, failed).await, (Outcome::Conflict, false));
+    assert_eq!(report(&world, job, failed).await, (ReportStatus::Conflict, false));
     assert_eq!(actions(&world, &export).await, ["export.requested", "export.started", "export.ready"]);
 }
 
@@ -343,8 +344,8 @@ async fn a_package_that_cannot_be_made_says_why() {
     let export = request(&world, &archivist(), of_transfer(&transfer)).await.unwrap();
     let job = claim(&world, &export).await;
     let failed = || Report::Failed { reason: "data/a has changed".into() };
-    assert_eq!(report(&world, job, failed()).await, (Outcome::Applied, false));
-    assert_eq!(report(&world, job, failed()).await, (Outcome::AlreadyApplied, false));
+    assert_eq!(report(&world, job, failed()).await, (ReportStatus::Applied, false));
+    assert_eq!(report(&world, job, failed()).await, (ReportStatus::AlreadyApplied, false));
     let row = read(&world, &export).await;
     assert_eq!((row.status, row.error.as_deref()), (Status::Failed, Some("data/a has changed")));
     assert_eq!(job_of(&world, &export).await.status, job::Status::Done);
@@ -357,13 +358,13 @@ async fn nothing_is_read_or_reported_without_a_live_lease() {
     let export = request(&world, &archivist(), of_transfer(&transfer)).await.unwrap();
     let job = claim(&world, &export).await;
     let stranger = service::report(&world.app, &worker(), job, "guess", ready()).await.unwrap();
-    assert_eq!(stranger.outcome, Outcome::LeaseLost);
+    assert_eq!(stranger.outcome, ReportStatus::LeaseLost);
     let refused = service::items(&world.app, &worker(), job, "guess", None, None).await;
     assert!(matches!(refused, Err(Error::Conflict(_))));
     let person = service::report(&world.app, &archivist(), job, "token", ready()).await;
     assert!(matches!(person, Err(Error::Forbidden(_))));
     world.clock.advance(Duration::from_secs(60));
-    assert_eq!(report(&world, job, ready()).await, (Outcome::LeaseLost, false));
+    assert_eq!(report(&world, job, ready()).await, (ReportStatus::LeaseLost, false));
     let refused = service::items(&world.app, &worker(), job, "token", None, None).await;
     assert!(matches!(refused, Err(Error::Conflict(_))));
     assert_eq!(read(&world, &export).await.status, Status::Running);
@@ -381,8 +382,8 @@ async fn a_worker_learns_that_an_export_was_cancelled() {
     assert_eq!(row.status, Status::Cancelled);
     assert_eq!(service::cancel(&world.app, &archivist(), id).await.unwrap(), row);
     assert!(store::is_cancelled(world.app.database(), export.id).await.unwrap());
-    assert_eq!(report(&world, job, ready()).await, (Outcome::Applied, true));
-    assert_eq!(report(&world, job, ready()).await, (Outcome::AlreadyApplied, true));
+    assert_eq!(report(&world, job, ready()).await, (ReportStatus::Applied, true));
+    assert_eq!(report(&world, job, ready()).await, (ReportStatus::AlreadyApplied, true));
     assert_eq!(read(&world, &export).await.size, None);
     assert_eq!(job_of(&world, &export).await.status, job::Status::Done);
     assert_eq!(actions(&world, &export).await, ["export.requested", "export.started", "export.cancelled"]);

@@ -1,2 +1,0 @@
-//! Prints the schema.
-fn main() { print!("{}", api::graphql::sdl()); }
