@@ -11,7 +11,7 @@ use super::{
     spread::{self, Region, Side},
     window::Window,
 };
-use crate::model::{Alternatives, SubSequence};
+use crate::model::{SubSequence, lengths};
 
 /// The outcome of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,27 +305,6 @@ impl Places<'_> {
             to: self.to,
         }
     }
-}
-
-/// The least and most bytes that fragments and the gaps between them take.
-fn lengths(levels: &[Alternatives]) -> (u64, u64) {
-    let mut total = (0, 0);
-    for level in levels {
-        let sizes = level.iter().map(|fragment| {
-            let length = fragment.pattern.len() as u64;
-            (
-                u64::from(fragment.min) + length,
-                u64::from(fragment.max) + length,
-            )
-        });
-        let (min, max) = sizes.fold((u64::MAX, 0), |(min, max), (low, high)| {
-            (min.min(low), max.max(high))
-        });
-        if min <= max {
-            total = (total.0 + min, total.1 + max);
-        }
-    }
-    total
 }
 
 #[cfg(test)]

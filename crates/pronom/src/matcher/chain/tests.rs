@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::Fragment,
+    model::{Alternatives, Fragment},
     pattern::{Atom, Pattern},
 };
 
