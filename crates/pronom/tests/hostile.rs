@@ -209,3 +209,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_signature_that_would_need_a_boundless_window_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let gaps = "41{0-1000000}".repeat(6);
+    let wide = XML.replace("41[42", &format!("{gaps}41[42"));
+    let error = load(folder.path(), wide.as_bytes()).expect_err("too wide");
+    assert!(error.to_string().contains("more than"), "{error}");
+    let deep = XML.replace("41[42:43]", &"[".repeat(100_000));
+    load(folder.path(), deep.as_bytes()).expect_err("too deep");
+}

@@ -17,9 +17,6 @@ use crate::{
     source::Source,
 };
 
-/// More than this of one entry is not looked at.
-const MAX_CONTENT: usize = 8 << 20;
-
 /// The container signatures, arranged by the entries that they need.
 #[derive(Debug, Default)]
 pub(crate) struct Containers {
@@ -121,7 +118,7 @@ impl Kind {
     }
 }
 
-/// So many bytes of an entry decide a signature.
+/// So many bytes of an entry decide a signature; `usize::MAX` if all of them do.
 fn need(signature: &Prepared) -> usize {
     let needs = signature.sequences.iter().map(|sequence| {
         match (sequence.reference, sequence.chains.as_slice()) {
@@ -129,7 +126,7 @@ fn need(signature: &Prepared) -> usize {
             _ => usize::MAX,
         }
     });
-    needs.max().unwrap_or(0).min(MAX_CONTENT)
+    needs.max().unwrap_or(0)
 }
 
 /// Which signatures are satisfied so far.

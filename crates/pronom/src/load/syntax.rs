@@ -19,7 +19,10 @@ pub(crate) enum Item {
 
 /// The pieces of `text`; bytes that follow each other are one piece.
 pub(crate) fn parse(text: &str) -> Result<Vec<Item>, String> {
-    let mut parser = Parser { rest: text };
+    let mut parser = Parser {
+        rest: text,
+        depth: 0,
+    };
     let mut items = Vec::new();
     let mut atoms = Vec::new();
     loop {
@@ -89,7 +92,11 @@ fn one_byte(choices: &[Vec<Atom>]) -> Option<ByteSet> {
 
 struct Parser<'a> {
     rest: &'a str,
+    /// How many brackets and negations are open.
+    depth: usize,
 }
+
+const MAX_DEPTH: usize = 8;
 
 impl Parser<'_> {
     fn peek(&self) -> Option<char> {
@@ -180,6 +187,16 @@ impl Parser<'_> {
 
     /// One member of a bracket: a byte, a range, text, a mask or another bracket.
     fn member(&mut self) -> Result<ByteSet, String> {
+        if self.depth == MAX_DEPTH {
+            return Err("brackets nested too deeply".to_owned());
+        }
+        self.depth += 1;
+        let set = self.member_inside();
+        self.depth -= 1;
+        set
+    }
+
+    fn member_inside(&mut self) -> Result<ByteSet, String> {
         self.skip_space();
         let mut set = ByteSet::default();
         if self.eat('[') {
@@ -337,7 +354,17 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for text in [
-            "4", "4G", "'open", "[41", "(41|)", "(41", "{x}", "{3", "[41:]", "é",
+            "4",
+            "4G",
+            "'open",
+            "[41",
+            "(41|)",
+            "(41",
+            "{x}",
+            "{3",
+            "[41:]",
+            "é",
+            "[[[[[[[[[[41]]]]]]]]]]",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
