@@ -93,7 +93,10 @@ pub fn decide(rules: &Rules, checks: &[Facts]) -> Weighed {
         scales.put(rules, check);
     }
     if !same_bytes(&weighty) {
-        scales.weigh(Weight::Review, "the bytes changed while they were checked".into());
+        scales.weigh(
+            Weight::Review,
+            "the bytes changed while they were checked".into(),
+        );
     }
     Weighed::Decided(scales.decided())
 }
@@ -166,7 +169,10 @@ impl Scales {
     fn not_scanned(&mut self, action: PolicyAction, check: &Facts) {
         let text = format!(
             "not scanned: {}",
-            check.detail.as_deref().unwrap_or("the antivirus engine could not tell")
+            check
+                .detail
+                .as_deref()
+                .unwrap_or("the antivirus engine could not tell")
         );
         match action {
             // Taking it silently would let people believe that it was scanned.

@@ -117,7 +117,9 @@ pub async fn not_moved(
     let before = versions::decision(&version);
     let decision = Decision {
         outcome: Outcome::Review,
-        policy_revision: before.as_ref().map_or(0, |decision| decision.policy_revision),
+        policy_revision: before
+            .as_ref()
+            .map_or(0, |decision| decision.policy_revision),
         by: "policy".into(),
         reasons: vec![why],
         warnings: before.map(|decision| decision.warnings).unwrap_or_default(),
@@ -137,7 +139,7 @@ pub async fn report(
     let mut unit = app.begin(caller).await?;
     let ids = reports.iter().map(|report| report.held.job.0);
     let mut rows = jobs::store::load_many_for_update(&unit, ids).await?;
-    lock_versions(&unit, &rows).await?;
+    lock_versions(&unit, rows.values()).await?;
     let mut answers = Vec::with_capacity(reports.len());
     for report in reports {
         let id = report.held.job;
@@ -162,7 +164,9 @@ async fn one(unit: &mut Unit, job: &mut Job, report: &MoveReport) -> Result<Repo
         return Ok(without_lease(job, &report.moved, version.status));
     }
     let Some(disposition) = version.disposition else {
-        return Ok(Reported::conflict(id, "there is nothing to move".into()).of_version(version.status));
+        return Ok(
+            Reported::conflict(id, "there is nothing to move".into()).of_version(version.status)
+        );
     };
     if let Some(worker) = &job.worker {
         unit.set_agent(worker.clone());
@@ -174,7 +178,8 @@ async fn one(unit: &mut Unit, job: &mut Job, report: &MoveReport) -> Result<Repo
             in_place(unit, version, was, disposition, etag.clone()).await?
         }
         Moved::ContentChanged { detail } => {
-            let mut why = "the bytes changed after they were checked, and were not moved".to_owned();
+            let mut why =
+                "the bytes changed after they were checked, and were not moved".to_owned();
             if let Some(detail) = detail {
                 why = format!("{why}: {}", jobs::shorten(detail, 2_000));
             }

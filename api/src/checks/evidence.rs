@@ -67,6 +67,10 @@ impl Checksum {
 /// What format identification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own"
+)]
 pub struct FormatEvidence {
     /// The formats that it may be, best first.
     pub matches: Vec<FormatMatch>,
@@ -127,7 +131,11 @@ pub fn findings(rules: &Rules, format: &FormatEvidence) -> Vec<Finding> {
         rules.on_empty,
         "the file holds a byte order mark and nothing else",
     );
-    found(format.encrypted, rules.on_encrypted, "the content is encrypted");
+    found(
+        format.encrypted,
+        rules.on_encrypted,
+        "the content is encrypted",
+    );
     let unidentified = format.matches.is_empty() && !empty;
     let unknown = if format.text {
         "no format was recognised; it looks like text"
@@ -185,7 +193,11 @@ pub struct Reported<'a> {
 }
 
 /// The result that the evidence gives, with a text for people.
-pub fn result(rules: &Rules, version: &Version, reported: Reported<'_>) -> (Status, Option<String>) {
+pub fn result(
+    rules: &Rules,
+    version: &Version,
+    reported: Reported<'_>,
+) -> (Status, Option<String>) {
     match reported.kind {
         CHECKSUM => checksum(version, reported),
         FORMAT => format(rules, reported),
@@ -203,7 +215,10 @@ fn said(claimed: Claimed) -> Status {
 }
 
 fn undecided(detail: Option<&str>, otherwise: &str) -> (Status, Option<String>) {
-    (Status::Inconclusive, Some(detail.unwrap_or(otherwise).to_owned()))
+    (
+        Status::Inconclusive,
+        Some(detail.unwrap_or(otherwise).to_owned()),
+    )
 }
 
 fn checksum(version: &Version, reported: Reported<'_>) -> (Status, Option<String>) {
@@ -214,9 +229,13 @@ fn checksum(version: &Version, reported: Reported<'_>) -> (Status, Option<String
     if !measured.is_well_formed() {
         return undecided(None, "the worker reported something that is no digest");
     }
-    let same = measured.size == version.size && measured.sha256.eq_ignore_ascii_case(&version.sha256);
+    let same =
+        measured.size == version.size && measured.sha256.eq_ignore_ascii_case(&version.sha256);
     if same {
-        return (Status::Passed, Some("size and SHA-256 are as declared".into()));
+        return (
+            Status::Passed,
+            Some("size and SHA-256 are as declared".into()),
+        );
     }
     let detail = format!(
         "declared: {} bytes, SHA-256 {}; measured: {} bytes, SHA-256 {}",
@@ -240,7 +259,11 @@ fn format(rules: &Rules, reported: Reported<'_>) -> (Status, Option<String>) {
         texts.push(name.trim_end().to_owned());
     }
     texts.extend(findings.into_iter().map(|finding| finding.text));
-    let status = if refused { Status::Failed } else { Status::Passed };
+    let status = if refused {
+        Status::Failed
+    } else {
+        Status::Passed
+    };
     (status, (!texts.is_empty()).then(|| texts.join("; ")))
 }
 
@@ -254,7 +277,10 @@ fn antivirus(version: &Version, reported: Reported<'_>) -> (Status, Option<Strin
                 "the engine looked at {} of {} bytes{}",
                 reported.bytes_looked,
                 version.size,
-                reported.detail.map(|detail| format!("; {detail}")).unwrap_or_default()
+                reported
+                    .detail
+                    .map(|detail| format!("; {detail}"))
+                    .unwrap_or_default()
             )),
         ),
         Claimed::Failed => (Status::Failed, detail),
@@ -281,6 +307,10 @@ pub fn kept_format(rules: &Rules, format: &FormatEvidence) -> Option<Format> {
 }
 
 fn puids(format: &FormatEvidence) -> String {
-    let puids: Vec<&str> = format.matches.iter().map(|found| found.puid.as_str()).collect();
+    let puids: Vec<&str> = format
+        .matches
+        .iter()
+        .map(|found| found.puid.as_str())
+        .collect();
     puids.join(", ")
 }

@@ -5,7 +5,10 @@
 
 use std::collections::HashMap;
 
-use contract::{VersionId, checks::{ANTIVIRUS, CHECKSUM}};
+use contract::{
+    VersionId,
+    checks::{ANTIVIRUS, CHECKSUM},
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -46,7 +49,9 @@ pub async fn rerun(
         let row = id.and_then(|id| {
             let row = rows.get(&id.0).filter(|row| seen.contains_key(&row.id));
             let row = row.ok_or(Error::NotFound("version"))?;
-            let body = bodies.get(&row.collection_id).ok_or(Error::NotFound("version"))?;
+            let body = bodies
+                .get(&row.collection_id)
+                .ok_or(Error::NotFound("version"))?;
             caller.may(Action::RerunChecks, &versions::service::resource(row, body))?;
             Ok(row)
         });
@@ -88,7 +93,10 @@ fn chosen<'a>(kinds: Option<&[String]>, required: &[&'a str]) -> Result<Vec<&'a 
         let Some(&known) = required.iter().find(|required| *required == kind) else {
             return Err(Error::input(
                 "input.kinds",
-                format!("the policy of this version's collection needs {}, not {kind:?}", required.join(", ")),
+                format!(
+                    "the policy of this version's collection needs {}, not {kind:?}",
+                    required.join(", ")
+                ),
             ));
         };
         if !chosen.contains(&known) {
@@ -136,7 +144,9 @@ async fn again(
 
 fn uploaded(checks: &[Check]) -> Result<(), Error> {
     if checks.is_empty() {
-        Err(Error::Precondition("its bytes never came: there is nothing to check".into()))
+        Err(Error::Precondition(
+            "its bytes never came: there is nothing to check".into(),
+        ))
     } else {
         Ok(())
     }
@@ -225,15 +235,24 @@ async fn accept(
         .iter()
         .map(|check| {
             let detail = check.detail.as_deref().unwrap_or("no detail");
-            format!("{} {}, waived: {detail}", check.kind, super::name(check.status))
+            format!(
+                "{} {}, waived: {detail}",
+                check.kind,
+                super::name(check.status)
+            )
         })
         .collect();
-    let waiver = Waiver {
+    let signed = Waiver {
         by: decision.by.clone(),
         reason: decision.reasons.join("; "),
         at: decision.at,
     };
-    store::waive(unit, waived.iter().map(|check| check.id).collect(), json!(waiver)).await?;
+    store::waive(
+        unit,
+        waived.iter().map(|check| check.id).collect(),
+        json!(signed),
+    )
+    .await?;
     if let Some(checksum) = waived.iter().find(|check| check.kind == CHECKSUM) {
         take_as_measured(unit, &mut row, was, checksum);
     }

@@ -38,9 +38,9 @@ const MAX_RESULTS: usize = 25;
 /// The most formats that are kept of one file.
 const MAX_MATCHES: usize = 20;
 /// A disposition that follows at once is leased at least this long.
-const SHORTEST: Duration = Duration::from_secs(60);
+const SHORTEST: Duration = Duration::from_mins(1);
 /// And at most this long.
-const LONGEST: Duration = Duration::from_secs(900);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// What a worker reports of one job.
 #[derive(Debug, Clone)]
@@ -228,7 +228,8 @@ impl Desk {
             (Standing::Lost, Overall::Same) => Reported::already(id),
             (Standing::Live | Standing::Past, Overall::Different(check)) => {
                 unit.event(CheckId(check), contradiction(&version, &job));
-                let message = "this run of the check has another result already; evidence is not overwritten";
+                let message =
+                    "this run of the check has another result already; evidence is not overwritten";
                 Reported::conflict(id, message.into())
             }
             (Standing::Live, Overall::Unknown(message)) => Reported::conflict(id, message),
@@ -238,7 +239,10 @@ impl Desk {
     }
 
     fn relate(&self, job: &Job, results: &[CheckResult]) -> Result<Vec<Relation>, Error> {
-        let checks = self.checks.get(&job.subject_id).map_or(&[][..], Vec::as_slice);
+        let checks = self
+            .checks
+            .get(&job.subject_id)
+            .map_or(&[][..], Vec::as_slice);
         let mut relations = Vec::with_capacity(results.len());
         for (index, result) in results.iter().enumerate() {
             let what = format!("{} (run {})", shorten(&result.kind, 40), result.run);
@@ -246,7 +250,9 @@ impl Desk {
                 .iter()
                 .position(|check| check.kind == result.kind && check.run == result.run)
                 .map(|at| (at, &checks[at]));
-            let twice = results[..index].iter().any(|other| other.kind == result.kind);
+            let twice = results[..index]
+                .iter()
+                .any(|other| other.kind == result.kind);
             relations.push(match row {
                 _ if twice => Relation::Unknown(format!("{what} is reported twice")),
                 Some((_, row)) if queue_of(&row.kind) != job.queue => {
@@ -275,7 +281,9 @@ impl Desk {
         let (revision, rules) = self.policies.get(&version)?;
         let checks = self.checks.entry(version.id).or_default();
         for (result, relation) in results.iter().zip(relations) {
-            let Relation::New(at) = relation else { continue };
+            let Relation::New(at) = relation else {
+                continue;
+            };
             let reported = evidence::Reported {
                 kind: &result.kind,
                 claimed: result.claimed,

@@ -43,7 +43,9 @@ pub async fn start(
     checks: &mut Vec<Check>,
 ) -> Result<(), Error> {
     let older: Vec<Check> = checks
-        .extract_if(.., |check| check.current && kinds.contains(&check.kind.as_str()))
+        .extract_if(.., |check| {
+            check.current && kinds.contains(&check.kind.as_str())
+        })
         .collect();
     let rows: Vec<Check> = kinds
         .iter()
@@ -104,7 +106,10 @@ pub struct Policies(BTreeMap<Uuid, (i32, Rules)>);
 
 impl Policies {
     /// Reads them with one statement.
-    pub async fn of(unit: &Unit, versions: impl IntoIterator<Item = &Version>) -> Result<Self, Error> {
+    pub async fn of(
+        unit: &Unit,
+        versions: impl IntoIterator<Item = &Version>,
+    ) -> Result<Self, Error> {
         let ids: BTreeSet<Uuid> = versions
             .into_iter()
             .map(|version| version.collection_id)
@@ -124,7 +129,10 @@ impl Policies {
             .get(&version.collection_id)
             .map(|(revision, rules)| (*revision, rules))
             .ok_or_else(|| {
-                Error::Internal(format!("collection {} has no policy", version.collection_id))
+                Error::Internal(format!(
+                    "collection {} has no policy",
+                    version.collection_id
+                ))
             })
     }
 }
@@ -247,10 +255,7 @@ pub async fn why_waiting(app: &App, version: &Version) -> Result<Option<String>,
 }
 
 /// Why some versions wait, with two statements for all of them.
-pub async fn why_waiting_many(
-    app: &App,
-    rows: &[Version],
-) -> Result<HashMap<Uuid, String>, Error> {
+pub async fn why_waiting_many(app: &App, rows: &[Version]) -> Result<HashMap<Uuid, String>, Error> {
     let under_way: Vec<Uuid> = rows
         .iter()
         .filter(|row| row.status == versions::Status::Checking)

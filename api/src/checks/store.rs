@@ -6,7 +6,7 @@ use entity::check;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, Select,
-    sea_query::{Expr, ExprTrait as _},
+    sea_query::{Expr, ExprTrait},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -82,7 +82,15 @@ pub async fn history(
 ) -> Result<Page<Check>, Error> {
     let select: Select<check::Entity> =
         check::Entity::find().filter(check::Column::VersionId.eq(version));
-    page::fetch(db, select, check::Column::Id, Sort::by_id(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        check::Column::Id,
+        Sort::by_id(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds new runs.

@@ -47,7 +47,10 @@ fn checking(version: &Version, checks: &[Check], jobs: &[Job], now: DateTime<Utc
             open.join(", ")
         }
     };
-    let whose: Vec<String> = jobs.iter().filter_map(|job| jobs::why_waiting(job, now)).collect();
+    let whose: Vec<String> = jobs
+        .iter()
+        .filter_map(|job| jobs::why_waiting(job, now))
+        .collect();
     if whose.is_empty() {
         what
     } else {

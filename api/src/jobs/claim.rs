@@ -55,17 +55,16 @@ pub async fn claim(
             Some(job) => match readiness(job, unit.now()) {
                 Readiness::Ended => Answer::NothingToDo,
                 Readiness::NotNow => Answer::Busy,
-                Readiness::Free => match material.work(&mut unit, job).await? {
-                    Some(work) => {
+                Readiness::Free => {
+                    if let Some(work) = material.work(&mut unit, job).await? {
                         taken.insert(id.0);
                         let lease = Lease::new(&grant, job.attempt, job.max_attempts);
                         Answer::Claimed(lease, Box::new(work))
-                    }
-                    None => {
+                    } else {
                         moot.push(id.0);
                         Answer::NothingToDo
                     }
-                },
+                }
             },
         };
         claims.push(Claim { job: id, answer });
@@ -100,7 +99,10 @@ async fn begin_checks(unit: &mut Unit, claims: &[Claim]) -> Result<(), Error> {
             && let Work::Check(work) = work.as_ref()
         {
             begun.extend(work.checks.iter().map(|check| check.id));
-            unit.changed(Change::Version(work.version.id.into(), work.version.record_id.into()));
+            unit.changed(Change::Version(
+                work.version.id.into(),
+                work.version.record_id.into(),
+            ));
         }
     }
     Ok(checks::store::begin(unit, begun).await?)

@@ -137,7 +137,11 @@ async fn pick(app: &App, queue: &str, last: &mut Uuid) -> Result<Vec<Announcemen
 
 /// Takes one of each lane in turn, up to `max`.
 fn in_turns(lanes: &[(Uuid, Vec<Uuid>)], max: usize) -> Vec<Announcement> {
-    let longest = lanes.iter().map(|(_, jobs)| jobs.len()).max().unwrap_or_default();
+    let longest = lanes
+        .iter()
+        .map(|(_, jobs)| jobs.len())
+        .max()
+        .unwrap_or_default();
     (0..longest)
         .flat_map(|turn| {
             lanes.iter().filter_map(move |(lane, jobs)| {

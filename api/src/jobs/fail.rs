@@ -19,8 +19,7 @@ use super::{
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
-    checks,
-    exports,
+    checks, exports,
     unit::{Happened, Unit},
     versions,
 };
@@ -55,7 +54,7 @@ pub async fn fail(app: &App, caller: &Caller, failures: &[Failed]) -> Result<Vec
     let mut unit = app.begin(caller).await?;
     let ids = failures.iter().map(|failed| failed.held.job.0);
     let mut jobs = store::load_many_for_update(&unit, ids).await?;
-    lock_versions(&unit, &jobs).await?;
+    lock_versions(&unit, jobs.values()).await?;
     let mut answers = Vec::with_capacity(failures.len());
     for failed in failures {
         answers.push(one(&mut unit, &mut jobs, failed).await?);
@@ -66,9 +65,9 @@ pub async fn fail(app: &App, caller: &Caller, failures: &[Failed]) -> Result<Vec
 }
 
 /// Locks what the jobs are about in the order of ids, so that two units never wait for each other.
-pub async fn lock_versions(unit: &Unit, jobs: &HashMap<Uuid, Job>) -> Result<(), Error> {
+pub async fn lock_versions(unit: &Unit, jobs: impl IntoIterator<Item = &Job>) -> Result<(), Error> {
     let subjects: Vec<Uuid> = jobs
-        .values()
+        .into_iter()
         .filter(|job| job.kind != Kind::Export)
         .map(|job| job.subject_id)
         .collect();
@@ -123,10 +122,15 @@ pub async fn attempt_failed(
 }
 
 async fn died(unit: &mut Unit, job: &Job, reason: &str) -> Result<(), Error> {
-    let why = format!("given up after {} of {} attempts: {reason}", job.attempt, job.max_attempts);
+    let why = format!(
+        "given up after {} of {} attempts: {reason}",
+        job.attempt, job.max_attempts
+    );
     let mut happened = Happened {
         action: "job.died",
-        after: Some(json!({"kind": job.kind, "attempt": job.attempt, "reason": reason, "subject": subject(job).to_string()})),
+        after: Some(
+            json!({"kind": job.kind, "attempt": job.attempt, "reason": reason, "subject": subject(job).to_string()}),
+        ),
         ..Happened::default()
     };
     if job.kind == Kind::Export {
@@ -143,7 +147,9 @@ async fn died(unit: &mut Unit, job: &Job, reason: &str) -> Result<(), Error> {
     if job.kind == Kind::Check {
         checks::service::give_up(unit, version, &job.queue, &why).await
     } else {
-        checks::dispositions::not_moved(unit, version, why).await.map(drop)
+        checks::dispositions::not_moved(unit, version, why)
+            .await
+            .map(drop)
     }
 }
 

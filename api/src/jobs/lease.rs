@@ -41,7 +41,11 @@ pub fn length(path: &str, seconds: Option<i32>) -> Result<Duration, Error> {
     if !SECONDS.contains(&seconds) {
         return Err(Error::input(
             path,
-            format!("a lease lasts {} to {} seconds", SECONDS.start(), SECONDS.end()),
+            format!(
+                "a lease lasts {} to {} seconds",
+                SECONDS.start(),
+                SECONDS.end()
+            ),
         ));
     }
     Ok(Duration::from_secs(u64::from(seconds.unsigned_abs())))
@@ -76,7 +80,11 @@ mod tests {
 
     #[test]
     fn a_lease_lasts_10_to_900_seconds() {
-        let seconds = |seconds| length("leaseSeconds", seconds).ok().map(|length| length.as_secs());
+        let seconds = |seconds| {
+            length("leaseSeconds", seconds)
+                .ok()
+                .map(|length| length.as_secs())
+        };
         assert_eq!(seconds(None), Some(60));
         assert_eq!(seconds(Some(10)), Some(10));
         assert_eq!(seconds(Some(900)), Some(900));

@@ -90,7 +90,11 @@ pub fn next(state: State, input: Input) -> Option<State> {
 pub fn backoff(failed: i32) -> Duration {
     const CAP: u64 = 300;
     let exponent = u32::try_from(failed.saturating_sub(1)).unwrap_or_default();
-    Duration::from_secs(4_u64.checked_pow(exponent).map_or(CAP, |wait| wait.min(CAP)))
+    Duration::from_secs(
+        4_u64
+            .checked_pow(exponent)
+            .map_or(CAP, |wait| wait.min(CAP)),
+    )
 }
 
 /// The state of a row.

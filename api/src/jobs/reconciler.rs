@@ -79,7 +79,7 @@ async fn leases(app: &App) -> Result<usize, Error> {
     }
     let mut unit = app.begin_internal().await?;
     let rows = store::load_many_for_update(&unit, found).await?;
-    lock_versions(&unit, &rows).await?;
+    lock_versions(&unit, rows.values()).await?;
     let mut ended = 0;
     for (_, job) in rows {
         let ran_out = job.lease_expires_at.is_none_or(|until| until <= unit.now());

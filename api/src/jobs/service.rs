@@ -35,8 +35,7 @@ pub async fn finish(unit: &mut Unit, mut job: Job) -> Result<Job, Error> {
 /// jobs that had not ended are to be announced again, on the attempt that they were on.
 pub async fn recover_embedded(app: &App) -> Result<u64, Error> {
     let unit = app.begin_internal().await?;
-    let recovered =
-        store::make_ready(&unit, &[Status::Published, Status::Leased], None).await?;
+    let recovered = store::make_ready(&unit, &[Status::Published, Status::Leased], None).await?;
     unit.commit().await?;
     if recovered > 0 {
         tracing::info!(jobs = recovered, "going on with what was under way");

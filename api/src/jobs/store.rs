@@ -105,7 +105,15 @@ pub async fn list(
     if let Some(subject) = filter.subject {
         select = select.filter(job::Column::SubjectId.eq(subject));
     }
-    page::fetch(db, select, job::Column::Id, Sort::newest_first(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        job::Column::Id,
+        Sort::newest_first(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Writes a changed job back.

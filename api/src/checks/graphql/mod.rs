@@ -1,6 +1,6 @@
 //! Checks on the wire: parse, call one service function, wrap.
 
-mod reports;
+pub mod reports;
 
 use async_graphql::{
     Context, ID, InputObject, MergedObject, Object, SimpleObject, Union, connection::Connection,
@@ -182,6 +182,10 @@ pub struct RerunChecksPayload {
 
 /// What came of asking for checks.
 #[derive(Union)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are alive at a time, and boxes have no name in GraphQL"
+)]
 pub enum RerunOutcome {
     /// They are queued.
     Queued(ChecksQueued),
@@ -220,7 +224,7 @@ pub struct PeopleMutation;
 
 #[Object]
 impl PeopleMutation {
-    /// Runs checks again on versions that are REJECTED or NEEDS_REVIEW. Repeating it while they run is refused.
+    /// Runs checks again on versions that were rejected or wait for a person. Repeating it while they run is refused.
     async fn rerun_checks(
         &self,
         ctx: &Context<'_>,
@@ -240,11 +244,18 @@ impl PeopleMutation {
             .map(|(index, id)| parse(id, &format!("input.versionIds.{index}")))
             .collect();
         let outcomes = people::rerun(app(ctx)?, caller(ctx)?, ids, input.kinds.as_deref()).await?;
-        let outcomes = outcomes.into_iter().enumerate().map(|(index, outcome)| match outcome {
-            Ok(row) => RerunOutcome::Queued(ChecksQueued { version: VersionObject(row) }),
-            Err(error) => RerunOutcome::Refused(ItemRefused::new(index, error)),
-        });
-        Ok(RerunChecksPayload { outcomes: outcomes.collect() })
+        let outcomes = outcomes
+            .into_iter()
+            .enumerate()
+            .map(|(index, outcome)| match outcome {
+                Ok(row) => RerunOutcome::Queued(ChecksQueued {
+                    version: VersionObject(row),
+                }),
+                Err(error) => RerunOutcome::Refused(ItemRefused::new(index, error)),
+            });
+        Ok(RerunChecksPayload {
+            outcomes: outcomes.collect(),
+        })
     }
 
     /// Accepts or rejects a version over what its checks said. Archivists may, but not the depositor; never
@@ -257,7 +268,9 @@ impl PeopleMutation {
         let id = parse(&input.version_id, "input.versionId")?;
         let (app, caller) = (app(ctx)?, caller(ctx)?);
         let row = people::decide(app, caller, id, input.verdict, &input.reason).await?;
-        Ok(DecideVersionPayload { version: VersionObject(row) })
+        Ok(DecideVersionPayload {
+            version: VersionObject(row),
+        })
     }
 }
 

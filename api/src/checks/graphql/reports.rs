@@ -129,7 +129,10 @@ impl From<ChecksumEvidenceInput> for Checksum {
 
 /// What format identification found.
 #[derive(InputObject)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own"
+)]
 pub struct FormatEvidenceInput {
     /// The formats that it may be, best first.
     matches: Vec<FormatMatchInput>,
@@ -259,7 +262,9 @@ impl DispositionReportInput {
             held: held(&self.job_id, self.lease_token, path)?,
             moved: match self.outcome {
                 DispositionOutcome::Done => Moved::Done { etag: self.etag },
-                DispositionOutcome::ContentChanged => Moved::ContentChanged { detail: self.detail },
+                DispositionOutcome::ContentChanged => Moved::ContentChanged {
+                    detail: self.detail,
+                },
             },
         })
     }

@@ -1,6 +1,6 @@
 //! Jobs on the wire: parse, call one service function, wrap.
 
-pub(crate) mod work;
+pub mod work;
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, connection::Connection};
 use chrono::{DateTime, Utc};
@@ -159,7 +159,12 @@ impl JobQuery {
             kind: filter.kind.map(Into::into),
             subject: subject.map(AnyId::uuid),
         };
-        let args = Args { first, after, last, before };
+        let args = Args {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = service::list(app(ctx)?, caller(ctx)?, &filter, &args).await?;
         Ok(page.connection(JobObject))
     }

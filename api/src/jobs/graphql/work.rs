@@ -333,7 +333,11 @@ pub struct WorkMutation;
 #[Object]
 impl WorkMutation {
     /// Takes jobs under a lease, 1 to 50 a call. Workers only.
-    async fn claim_jobs(&self, ctx: &Context<'_>, input: ClaimJobsInput) -> Result<ClaimJobsPayload> {
+    async fn claim_jobs(
+        &self,
+        ctx: &Context<'_>,
+        input: ClaimJobsInput,
+    ) -> Result<ClaimJobsPayload> {
         let ids = parse_list(&input.job_ids, "input.jobIds", MAX_JOBS)?;
         let length = lease::length("input.leaseSeconds", input.lease_seconds)?;
         let claims = claim::claim(app(ctx)?, caller(ctx)?, &ids, &input.worker, length).await?;
