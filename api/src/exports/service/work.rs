@@ -139,7 +139,8 @@ pub async fn items(
         count @ 1..=MAX_ITEMS => i64::from(count),
         ..1 => return Err(Error::input("first", "`first` is at least 1")),
         _ => {
-            let message = format!("`first` is at most {MAX_ITEMS}; take more by pages, with `after`");
+            let message =
+                format!("`first` is at most {MAX_ITEMS}; take more by pages, with `after`");
             return Err(Error::Limit(message));
         }
     };
@@ -153,13 +154,19 @@ pub async fn items(
     let row = store::job(app.database(), job.0).await?;
     let row = row
         .filter(|row| is_leased(row, token, app.clock().now()))
-        .ok_or_else(|| Error::Conflict("the lease of this job is lost: stop working on it".into()))?;
+        .ok_or_else(|| {
+            Error::Conflict("the lease of this job is lost: stop working on it".into())
+        })?;
     let fetched = u64::try_from(limit + 1).unwrap_or_default();
     let mut items = store::items(app.database(), row.subject_id, after, fetched).await?;
     let room = usize::try_from(limit).unwrap_or_default();
     let has_next = items.len() > room;
     items.truncate(room);
-    Ok(ItemPage { items, has_previous: after.is_some(), has_next })
+    Ok(ItemPage {
+        items,
+        has_previous: after.is_some(),
+        has_next,
+    })
 }
 
 /// Writes down what a worker says of an export.
@@ -220,7 +227,8 @@ fn is_leased(job: &Job, token: &str, now: DateTime<Utc>) -> bool {
 
 /// A worker whose report was written down, but who never heard of it, says it again.
 fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> ReportStatus {
-    let ended_by_this = job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
+    let ended_by_this =
+        job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
     match (report, row.status) {
         _ if !ended_by_this => ReportStatus::LeaseLost,
         (_, Status::Cancelled)
@@ -245,7 +253,10 @@ async fn apply(
 ) -> Result<ReportStatus, Error> {
     match report {
         Report::Progress { files, bytes } => {
-            let now = (row.files_done.max(files.min(row.files)), row.bytes_done.max(bytes.min(row.bytes)));
+            let now = (
+                row.files_done.max(files.min(row.files)),
+                row.bytes_done.max(bytes.min(row.bytes)),
+            );
             if now == (row.files_done, row.bytes_done) {
                 return Ok(ReportStatus::AlreadyApplied);
             }
@@ -269,10 +280,7 @@ async fn apply(
 }
 
 /// The collection of an export, where all of it is in one.
-pub(super) async fn collection_of(
-    unit: &Unit,
-    row: &Export,
-) -> Result<Option<Collection>, Error> {
+pub(super) async fn collection_of(unit: &Unit, row: &Export) -> Result<Option<Collection>, Error> {
     let id = match selection(row)? {
         Selection::TransferId(id) => transfers::store::load(unit.db(), id.0)
             .await?
@@ -308,7 +316,10 @@ async fn bag_info(unit: &Unit, row: &Export) -> Result<Vec<BagInfoEntry>, Error>
     if let Some(transfer) = row.transfer_id
         && let Some(transfer) = transfers::store::load(unit.db(), transfer).await?
     {
-        say("Consignment-Start-Datetime", in_seconds(transfer.created_at));
+        say(
+            "Consignment-Start-Datetime",
+            in_seconds(transfer.created_at),
+        );
     }
     say("Consignment-Completed-Datetime", in_seconds(row.as_of));
     Ok(entries)
