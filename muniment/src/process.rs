@@ -127,6 +127,12 @@ pub struct System {
     store: Shutdown,
 }
 
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl System {
     /// Starts everything; returns when the API answers.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
