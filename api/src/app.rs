@@ -6,9 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use runtime::{clock::Clock, ids::Ids};
+pub use sea_orm::DatabaseConnection;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -122,8 +123,11 @@ impl App {
 
     /// Begins a unit of work on behalf of a caller.
     pub async fn begin(&self, caller: &Caller) -> Result<Unit, Error> {
-        self.begin_as(caller.actor.subject.clone(), Some(caller.request_id.clone()))
-            .await
+        self.begin_as(
+            caller.actor.subject.clone(),
+            Some(caller.request_id.clone()),
+        )
+        .await
     }
 
     /// Begins a unit of work of our own: dispatcher, reconciler, set-up.
@@ -144,7 +148,13 @@ impl App {
                 ..TransactionOptions::default()
             })
             .await?;
-        Ok(Unit::new(self.clone(), transaction, writer, agent, request_id))
+        Ok(Unit::new(
+            self.clone(),
+            transaction,
+            writer,
+            agent,
+            request_id,
+        ))
     }
 }
 

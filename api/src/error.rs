@@ -49,10 +49,7 @@ impl Error {
 
     /// Whether a unique index refused the row.
     pub fn is_unique_violation(error: &DbErr) -> bool {
-        matches!(
-            error.sql_err(),
-            Some(SqlErr::UniqueConstraintViolation(_))
-        )
+        matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
     }
 }
 

@@ -14,7 +14,11 @@ pub mod error;
 pub mod graphql;
 pub mod object_store;
 pub mod page;
+pub mod queue;
 pub mod reference;
+pub mod server;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod unit;
 

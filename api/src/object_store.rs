@@ -37,7 +37,9 @@ impl Buckets {
 
     /// The bucket of a place.
     pub fn name(&self, place: Place) -> &str {
-        self.0.get(place.name()).map_or(place.name(), String::as_str)
+        self.0
+            .get(place.name())
+            .map_or(place.name(), String::as_str)
     }
 }
 
@@ -92,7 +94,14 @@ impl ObjectStore {
     pub async fn create_buckets(&self) -> Result<(), Error> {
         for place in Place::ALL {
             let bucket = self.bucket(place);
-            if self.client.head_bucket().bucket(bucket).send().await.is_err() {
+            if self
+                .client
+                .head_bucket()
+                .bucket(bucket)
+                .send()
+                .await
+                .is_err()
+            {
                 self.client
                     .create_bucket()
                     .bucket(bucket)
@@ -124,7 +133,8 @@ impl ObjectStore {
         valid_for: Duration,
     ) -> Result<Signed, Error> {
         let length = i64::try_from(size).map_err(|_| too_large())?;
-        let digest = hex::decode(sha256).map_err(|_| Error::Internal("a digest that is no hex".into()))?;
+        let digest =
+            hex::decode(sha256).map_err(|_| Error::Internal("a digest that is no hex".into()))?;
         let request = self
             .client
             .put_object()
@@ -174,8 +184,12 @@ impl ObjectStore {
                 etag: head.e_tag().unwrap_or_default().to_owned(),
             })),
             Err(error)
-                if error.as_service_error().is_some_and(HeadObjectError::is_not_found)
-                    || error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(HeadObjectError::is_not_found)
+                    || error
+                        .raw_response()
+                        .is_some_and(|raw| raw.status().as_u16() == 404) =>
             {
                 Ok(None)
             }
@@ -309,7 +323,12 @@ impl ObjectStore {
     }
 
     /// Removes bytes that nobody will ask for again. What is gone already is no error.
-    pub async fn discard(&self, place: Place, key: &str, upload: Option<&str>) -> Result<(), Error> {
+    pub async fn discard(
+        &self,
+        place: Place,
+        key: &str,
+        upload: Option<&str>,
+    ) -> Result<(), Error> {
         if let Some(upload) = upload {
             self.abort(key, upload).await?;
         }

@@ -9,8 +9,8 @@
 use async_graphql::connection::{Connection, Edge};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, Select, Value,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter,
+    QueryOrder, QuerySelect, Select, Value,
     sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use uuid::Uuid;
@@ -74,7 +74,7 @@ impl<M> Sort<M> {
     pub fn by_text(name: &'static str, column: impl ColumnTrait, of: fn(&M) -> String) -> Self {
         Self {
             name,
-            key: Some(Expr::col((column.entity_name(), column)).into()),
+            key: Some(Expr::col((column.entity_name(), column))),
             of,
             value: |text| Some(text.into()),
             descending: false,
@@ -119,7 +119,10 @@ struct Request {
 fn read(args: &Args, sort: &'static str, max: i32) -> Result<Request, Error> {
     let (count, path, backwards) = match (args.first, args.last) {
         (Some(_), Some(_)) => {
-            return Err(Error::input("last", "`first` and `last` cannot be combined"));
+            return Err(Error::input(
+                "last",
+                "`first` and `last` cannot be combined",
+            ));
         }
         (None, Some(last)) => (last, "last", true),
         (first, None) => (first.unwrap_or(DEFAULT), "first", false),
@@ -199,9 +202,13 @@ where
     let id_column = || Expr::col((id.entity_name(), id));
     let beyond = |cursor: &(String, Uuid), upwards: bool| -> Result<Condition, Error> {
         let compare = |left: SimpleExpr, right: Value| {
-            if upwards { left.gt(right) } else { left.lt(right) }
+            if upwards {
+                left.gt(right)
+            } else {
+                left.lt(right)
+            }
         };
-        let by_id = compare(id_column().into(), cursor.1.into());
+        let by_id = compare(id_column(), cursor.1.into());
         let Some(key) = &sort.key else {
             return Ok(Condition::all().add(by_id));
         };
@@ -242,8 +249,16 @@ where
         .collect();
     Ok(Page {
         items,
-        has_previous: if request.backwards { more } else { request.after.is_some() },
-        has_next: if request.backwards { request.before.is_some() } else { more },
+        has_previous: if request.backwards {
+            more
+        } else {
+            request.after.is_some()
+        },
+        has_next: if request.backwards {
+            request.before.is_some()
+        } else {
+            more
+        },
     })
 }
 
@@ -254,7 +269,16 @@ mod tests {
     #[test]
     fn a_page_has_1_to_100_items() {
         let page = |first, last| {
-            read(&Args { first, last, ..Args::default() }, "id", MAX).map(|request| (request.limit, request.backwards))
+            read(
+                &Args {
+                    first,
+                    last,
+                    ..Args::default()
+                },
+                "id",
+                MAX,
+            )
+            .map(|request| (request.limit, request.backwards))
         };
         assert_eq!(page(None, None).ok(), Some((20, false)));
         assert_eq!(page(Some(1), None).ok(), Some((1, false)));
@@ -262,7 +286,10 @@ mod tests {
         assert!(matches!(page(Some(0), None), Err(Error::BadInput { .. })));
         assert!(matches!(page(Some(-1), None), Err(Error::BadInput { .. })));
         assert!(matches!(page(Some(101), None), Err(Error::Limit(_))));
-        assert!(matches!(page(Some(1), Some(1)), Err(Error::BadInput { .. })));
+        assert!(matches!(
+            page(Some(1), Some(1)),
+            Err(Error::BadInput { .. })
+        ));
     }
 
     proptest::proptest! {

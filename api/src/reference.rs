@@ -41,6 +41,9 @@ mod tests {
         let reference = record(id, DateTime::UNIX_EPOCH);
         assert_eq!(reference.len(), "R-1970-".len() + LENGTH);
         assert!(!reference[7..].contains(['0', 'O', '1', 'I', 'A', 'E', 'U', 'Y']));
-        assert_ne!(reference, record(Uuid::from_u128(id.as_u128() + 1), DateTime::UNIX_EPOCH));
+        assert_ne!(
+            reference,
+            record(Uuid::from_u128(id.as_u128() + 1), DateTime::UNIX_EPOCH)
+        );
     }
 }

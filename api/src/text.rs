@@ -3,17 +3,47 @@
 use crate::Error;
 
 /// A title: one line, 1 to 500 characters.
-pub const TITLE: Limit = Limit { min: 1, max: 500, lines: false, names: false };
+pub const TITLE: Limit = Limit {
+    min: 1,
+    max: 500,
+    lines: false,
+    names: false,
+};
 /// A short text that may be empty: one line.
-pub const SHORT: Limit = Limit { min: 0, max: 500, lines: false, names: false };
+pub const SHORT: Limit = Limit {
+    min: 0,
+    max: 500,
+    lines: false,
+    names: false,
+};
 /// A name or subject: one line, 1 to 200 characters.
-pub const NAME: Limit = Limit { min: 1, max: 200, lines: false, names: false };
+pub const NAME: Limit = Limit {
+    min: 1,
+    max: 200,
+    lines: false,
+    names: false,
+};
 /// A file's name or path as its depositor has it: any character but NUL, also line breaks.
-pub const FILE_NAME: Limit = Limit { min: 1, max: 1_024, lines: true, names: true };
+pub const FILE_NAME: Limit = Limit {
+    min: 1,
+    max: 1_024,
+    lines: true,
+    names: true,
+};
 /// A reason: 1 to 4,000 characters.
-pub const REASON: Limit = Limit { min: 1, max: 4_000, lines: true, names: false };
+pub const REASON: Limit = Limit {
+    min: 1,
+    max: 4_000,
+    lines: true,
+    names: false,
+};
 /// A description or comment: up to 20,000 characters.
-pub const LONG: Limit = Limit { min: 0, max: 20_000, lines: true, names: false };
+pub const LONG: Limit = Limit {
+    min: 0,
+    max: 20_000,
+    lines: true,
+    names: false,
+};
 
 /// The most bytes of a record's metadata, as JSON.
 pub const METADATA_BYTES: usize = 64 * 1024;
@@ -45,7 +75,10 @@ pub fn check(path: &str, text: &str, limit: Limit) -> Result<(), Error> {
         _ => c.is_control(),
     };
     if text.chars().any(bad) {
-        return Err(Error::input(path, "control characters are not allowed here"));
+        return Err(Error::input(
+            path,
+            "control characters are not allowed here",
+        ));
     }
     Ok(())
 }

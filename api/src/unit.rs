@@ -9,7 +9,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use contract::{AnyId, JobId, TransferId};
 use entity::{event, job, mutation_key, transfer_total, version};
 use sea_orm::{
-    ActiveEnum, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    ActiveEnum,
+    ActiveValue::Set,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use serde::Serialize;
@@ -298,12 +300,14 @@ impl Unit {
         let rows: Vec<_> = std::mem::take(&mut self.totals)
             .into_iter()
             .filter(|(_, total)| *total != (0, 0))
-            .map(|((transfer_id, bucket), (count, bytes))| transfer_total::ActiveModel {
-                transfer_id: Set(transfer_id),
-                bucket: Set(bucket),
-                count: Set(count),
-                bytes: Set(bytes),
-            })
+            .map(
+                |((transfer_id, bucket), (count, bytes))| transfer_total::ActiveModel {
+                    transfer_id: Set(transfer_id),
+                    bucket: Set(bucket),
+                    count: Set(count),
+                    bytes: Set(bytes),
+                },
+            )
             .collect();
         let added = |column: transfer_total::Column, excluded: &'static str| {
             Expr::col((transfer_total::Entity, column)).add(Expr::cust(excluded))

@@ -1,13 +1,18 @@
-//! The whole system in this process: API, worker, object store, queue and database over one
-//! data folder.
+//! The whole system in this process, as the commands start it: over a data folder that is locked, with what the
+//! environment configures.
 //!
-//! Owns putting the parts together and taking them apart. Does not own any of the parts.
+//! Owns the way from the command line and the environment to `muniment::System`, and what people are told when
+//! it does not start. Does not own the parts or their order (the library half of this crate).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::auth::Role;
+use muniment::process;
+use runtime::config;
 use runtime::secrecy::SecretString;
+use worker::checks::antivirus::{ClamdAddress, ClamdSettings};
 
 use crate::data_folder::{self, DataFolder};
 use crate::failure::Failure;
@@ -29,6 +34,56 @@ impl Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         }
     }
+
+    fn with_environment(self) -> Result<process::Settings, Failure> {
+        let environment = config::Settings::from_env("MUNIMENT_");
+        let (database_url, clamd, limit) = environment
+            .read(|read| {
+                for other in [
+                    "MUNIMENT_TOKEN",
+                    "MUNIMENT_SERVER",
+                    "MUNIMENT_LOG",
+                    "MUNIMENT_TEST_",
+                ] {
+                    read.ignore(other);
+                }
+                let database_url = read.secret("MUNIMENT_DATABASE_URL").optional();
+                let addresses = read.string("MUNIMENT_CLAMD").optional();
+                let limit = read.bytes("MUNIMENT_CLAMD_LIMIT").optional();
+                let clamd = addresses.map(|text| clamd_addresses(&text));
+                if let Some(Err(problem)) = &clamd {
+                    read.problem("MUNIMENT_CLAMD", problem);
+                }
+                (database_url, clamd.and_then(Result::ok), limit)
+            })
+            .map_err(|problems| Failure::new(problems.to_string()))?;
+        Ok(process::Settings {
+            listen: self.listen,
+            database_url,
+            clamd: clamd.map(|addresses| {
+                let mut settings = ClamdSettings::new(addresses);
+                if let Some(limit) = limit {
+                    settings.limit = limit.0;
+                }
+                settings
+            }),
+            ..process::Settings::over(&self.data)
+        })
+    }
+}
+
+/// `host:port` or `/path/of/the/socket`, several with commas between: they are tried in turn.
+fn clamd_addresses(text: &str) -> Result<Vec<ClamdAddress>, &'static str> {
+    text.split(',')
+        .map(str::trim)
+        .map(|one| match one {
+            path if path.starts_with('/') => Ok(ClamdAddress::Socket(path.into())),
+            address if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
+                Ok(ClamdAddress::Tcp(address.to_owned()))
+            }
+            _ => Err("write host:port, or the path of a socket; several with commas between"),
+        })
+        .collect()
 }
 
 /// What a token says.
@@ -44,57 +99,86 @@ pub(crate) struct TokenRequest {
     pub(crate) lifetime: Duration,
 }
 
+impl TokenRequest {
+    fn roles(&self) -> Vec<Role> {
+        self.roles.iter().filter_map(|role| Role::parse(role)).collect()
+    }
+}
+
 /// A running system.
-#[derive(Debug)]
 pub(crate) struct System {
-    folder: DataFolder,
+    inner: process::System,
+    // Given back when everything has stopped.
+    _folder: DataFolder,
 }
 
 impl System {
     /// Starts everything; returns when the API answers.
-    #[expect(clippy::unused_async, reason = "the parts are started here")]
     pub(crate) async fn start(settings: Settings) -> Result<Self, Failure> {
         let folder = DataFolder::open(&settings.data)?;
-        tracing::debug!(listen = %settings.listen, data = %folder.path().display(), "starting");
-        Err(not_built())
+        let settings = settings.with_environment()?;
+        let inner = process::System::start(settings).await.map_err(explain)?;
+        Ok(Self {
+            inner,
+            _folder: folder,
+        })
     }
 
     /// The GraphQL endpoint.
     pub(crate) fn api_url(&self) -> String {
-        format!("file://{}", self.folder.path().display())
+        self.inner.api_url()
     }
 
     /// A token that this system takes.
     pub(crate) fn token(&self, request: &TokenRequest) -> Result<SecretString, Failure> {
-        mint(self.folder.path(), request)
+        self.inner
+            .token(&request.subject, &request.roles(), &request.bodies, request.lifetime)
+            .map_err(explain)
     }
 
     /// Stops taking work, finishes or hands back what is in hand, and stops the parts in turn.
-    #[expect(clippy::unused_async, reason = "the parts are drained here")]
-    pub(crate) async fn shutdown(self) {}
+    pub(crate) async fn shutdown(self) {
+        self.inner.shutdown().await;
+    }
 }
 
 /// A token signed with the key of a data folder, which a running system may be using.
 pub(crate) fn mint(data: &Path, request: &TokenRequest) -> Result<SecretString, Failure> {
     data_folder::check(data)?;
-    tracing::debug!(subject = request.subject, roles = ?request.roles, bodies = ?request.bodies,
-        lifetime = ?request.lifetime, "minting");
-    Err(not_built())
+    let (roles, bodies) = (request.roles(), &request.bodies);
+    process::mint_in(data, &request.subject, &roles, bodies, request.lifetime).map_err(explain)
 }
 
 /// Brings the database up to date: the one that is configured, else the data folder's.
-#[expect(clippy::unused_async, reason = "the database is reached here")]
 pub(crate) async fn migrate(data: &Path) -> Result<(), Failure> {
     let _folder = DataFolder::open(data)?;
-    Err(not_built())
+    let settings = Settings::private(data).with_environment()?;
+    process::migrate(&settings).await.map_err(explain)
 }
 
 /// The API's schema as SDL.
-pub(crate) fn schema() -> Result<String, Failure> {
-    Err(not_built())
+pub(crate) fn schema() -> String {
+    api::graphql::sdl()
 }
 
-fn not_built() -> Failure {
-    Failure::new("this build has no embedded system")
-        .hint("use a running one with --server and --token")
+fn explain(error: process::StartError) -> Failure {
+    let hint = match &error {
+        process::StartError::Listen(..) => {
+            Some("another program has the address: stop it, or name another one with --listen")
+        }
+        process::StartError::Database(text) if text.contains("full") => {
+            Some("the disk is full: make room, then run the same command again; nothing is lost")
+        }
+        process::StartError::Folder { error, .. }
+            if error.kind() == std::io::ErrorKind::StorageFull =>
+        {
+            Some("the disk is full: make room, then run the same command again; nothing is lost")
+        }
+        _ => None,
+    };
+    let failure = Failure::new(error.to_string());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }

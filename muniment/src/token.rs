@@ -21,7 +21,7 @@ Examples:
   export MUNIMENT_TOKEN=$(muniment token --role contributor --body MH --hours 8)")]
 pub(crate) struct Arguments {
     /// What its holder may do; may be given many times
-    #[arg(long, value_name = "ROLE", required = true)]
+    #[arg(long, value_name = "ROLE", required = true, ignore_case = true)]
     role: Vec<Role>,
 
     /// Code of a body whose collections its holder sees; may be given many times

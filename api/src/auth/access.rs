@@ -105,8 +105,12 @@ impl Action {
             Self::ReadTransfer => "read transfers",
             Self::OpenTransfer => "open a transfer in this collection",
             Self::SubmitTransfer => "submit this transfer",
-            Self::AcceptTransfer => "accept this transfer (an archivist may, but not the depositor)",
-            Self::ReturnTransfer => "return this transfer (an archivist may, but not the depositor)",
+            Self::AcceptTransfer => {
+                "accept this transfer (an archivist may, but not the depositor)"
+            }
+            Self::ReturnTransfer => {
+                "return this transfer (an archivist may, but not the depositor)"
+            }
             Self::ReadRecord => "read records",
             Self::AddRecords => "add records",
             Self::UpdateRecord => "change this record",
@@ -115,7 +119,9 @@ impl Action {
             Self::RestoreVersion => "restore a version",
             Self::Download => "download",
             Self::RerunChecks => "run checks again",
-            Self::DecideVersion => "decide about a version (an archivist may, but not the depositor)",
+            Self::DecideVersion => {
+                "decide about a version (an archivist may, but not the depositor)"
+            }
             Self::ReadTask => "read tasks",
             Self::AddTask => "add a task",
             Self::UpdateTask => "change this task",

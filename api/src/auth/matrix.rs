@@ -19,19 +19,72 @@ mod tests {
     }
 
     const CASES: [(&str, Resource<'static>); 6] = [
-        ("own", Resource { body: Some("OWN"), depositor: Some("other"), accepted: false, assignee: None }),
-        ("own, accepted", Resource { body: Some("OWN"), depositor: Some("other"), accepted: true, assignee: None }),
-        ("own, deposited by me", Resource { body: Some("OWN"), depositor: Some("me"), accepted: false, assignee: None }),
-        ("own, assigned to me", Resource { body: Some("OWN"), depositor: Some("other"), accepted: false, assignee: Some("me") }),
-        ("another's", Resource { body: Some("OTHER"), depositor: Some("other"), accepted: true, assignee: Some("me") }),
-        ("nobody's", Resource { body: None, depositor: None, accepted: false, assignee: None }),
+        (
+            "own",
+            Resource {
+                body: Some("OWN"),
+                depositor: Some("other"),
+                accepted: false,
+                assignee: None,
+            },
+        ),
+        (
+            "own, accepted",
+            Resource {
+                body: Some("OWN"),
+                depositor: Some("other"),
+                accepted: true,
+                assignee: None,
+            },
+        ),
+        (
+            "own, deposited by me",
+            Resource {
+                body: Some("OWN"),
+                depositor: Some("me"),
+                accepted: false,
+                assignee: None,
+            },
+        ),
+        (
+            "own, assigned to me",
+            Resource {
+                body: Some("OWN"),
+                depositor: Some("other"),
+                accepted: false,
+                assignee: Some("me"),
+            },
+        ),
+        (
+            "another's",
+            Resource {
+                body: Some("OTHER"),
+                depositor: Some("other"),
+                accepted: true,
+                assignee: Some("me"),
+            },
+        ),
+        (
+            "nobody's",
+            Resource {
+                body: None,
+                depositor: None,
+                accepted: false,
+                assignee: None,
+            },
+        ),
     ];
 
     #[test]
     fn the_matrix_is_the_one_that_was_agreed() {
         let mut table = String::new();
         for (case, resource) in CASES {
-            writeln!(table, "\n# {case}\n{:<18} ADMIN ARCHI CONTR READR WORKR", "").expect("a String takes it");
+            writeln!(
+                table,
+                "\n# {case}\n{:<18} ADMIN ARCHI CONTR READR WORKR",
+                ""
+            )
+            .expect("a String takes it");
             for action in Action::ALL {
                 write!(table, "{:<18}", format!("{action:?}")).expect("a String takes it");
                 for role in Role::ALL {

@@ -11,9 +11,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use chrono::DateTime;
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use runtime::clock::Clock;
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +146,9 @@ impl TokenVerifier for EmbeddedIdentity {
             .map_err(|error| Error::Unauthenticated(refusal(error.kind()).into()))?
             .claims;
         let Some(expires_at) = DateTime::from_timestamp(claims.exp, 0) else {
-            return Err(Error::Unauthenticated("the token has no valid expiry".into()));
+            return Err(Error::Unauthenticated(
+                "the token has no valid expiry".into(),
+            ));
         };
         if expires_at <= self.clock.now() {
             return Err(Error::Unauthenticated(format!(
@@ -159,7 +159,11 @@ impl TokenVerifier for EmbeddedIdentity {
         Ok(Actor {
             subject: claims.sub,
             name: claims.name,
-            roles: claims.roles.iter().filter_map(|role| Role::parse(role)).collect(),
+            roles: claims
+                .roles
+                .iter()
+                .filter_map(|role| Role::parse(role))
+                .collect(),
             bodies: claims.bodies,
             expires_at,
         })
@@ -195,10 +199,18 @@ mod tests {
     async fn a_token_says_who_it_was_minted_for() {
         let identity = identity(Arc::default());
         let token = identity
-            .mint("ann", &[Role::Reader], &["BODY".into()], Duration::from_secs(60))
+            .mint(
+                "ann",
+                &[Role::Reader],
+                &["BODY".into()],
+                Duration::from_secs(60),
+            )
             .unwrap();
         let actor = identity.verify(&token).await.unwrap();
-        assert_eq!((actor.subject.as_str(), actor.roles.as_slice()), ("ann", &[Role::Reader][..]));
+        assert_eq!(
+            (actor.subject.as_str(), actor.roles.as_slice()),
+            ("ann", &[Role::Reader][..])
+        );
         assert_eq!(actor.bodies, ["BODY"]);
     }
 
@@ -206,32 +218,51 @@ mod tests {
     async fn a_token_ends() {
         let clock = Arc::<ManualClock>::default();
         let identity = identity(clock.clone());
-        let token = identity.mint("ann", &[Role::Reader], &[], Duration::from_secs(60)).unwrap();
+        let token = identity
+            .mint("ann", &[Role::Reader], &[], Duration::from_secs(60))
+            .unwrap();
         clock.advance(Duration::from_secs(60));
         let Err(Error::Unauthenticated(message)) = identity.verify(&token).await else {
             panic!("an expired token was taken");
         };
-        assert!(message.contains("expired at 2026-01-01T00:01:00"), "{message}");
+        assert!(
+            message.contains("expired at 2026-01-01T00:01:00"),
+            "{message}"
+        );
     }
 
     #[tokio::test]
     async fn what_others_signed_is_refused() {
         let clock = Arc::<ManualClock>::default();
         let (ours, theirs) = (identity(clock.clone()), identity(clock));
-        let foreign = theirs.mint("ann", &[Role::Admin], &[], Duration::from_secs(60)).unwrap();
+        let foreign = theirs
+            .mint("ann", &[Role::Admin], &[], Duration::from_secs(60))
+            .unwrap();
         let unsigned = format!(
             "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.",
             foreign.split('.').nth(1).unwrap()
         );
-        let own = ours.mint("ann", &[Role::Reader], &[], Duration::from_secs(60)).unwrap();
+        let own = ours
+            .mint("ann", &[Role::Reader], &[], Duration::from_secs(60))
+            .unwrap();
         let swapped = format!(
             "{}.{}.{}",
             own.split('.').next().unwrap(),
             foreign.split('.').nth(1).unwrap(),
             own.split('.').nth(2).unwrap()
         );
-        for token in [foreign, unsigned, swapped, String::new(), "a.b.c".into(), "x".repeat(MAX_TOKEN + 1)] {
-            assert!(matches!(ours.verify(&token).await, Err(Error::Unauthenticated(_))), "{token:.20}");
+        for token in [
+            foreign,
+            unsigned,
+            swapped,
+            String::new(),
+            "a.b.c".into(),
+            "x".repeat(MAX_TOKEN + 1),
+        ] {
+            assert!(
+                matches!(ours.verify(&token).await, Err(Error::Unauthenticated(_))),
+                "{token:.20}"
+            );
         }
     }
 

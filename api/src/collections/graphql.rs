@@ -70,7 +70,10 @@ impl CollectionObject {
     }
 
     /// Its records.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn records(
         &self,
         ctx: &Context<'_>,
@@ -83,7 +86,18 @@ impl CollectionObject {
     ) -> Result<Connection<String, RecordObject>> {
         let mut filter = filter.unwrap_or_default().parse("filter")?;
         filter.collection = Some(self.0.id);
-        list_records(ctx, filter, order_by, &Args { first, after, last, before }).await
+        list_records(
+            ctx,
+            filter,
+            order_by,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }
 
@@ -214,7 +228,9 @@ impl PolicyInput {
             required_checks: self.required_checks.unwrap_or(base.required_checks),
             allowed_puids: self.allowed_puids.unwrap_or(base.allowed_puids),
             denied_puids: self.denied_puids.unwrap_or(base.denied_puids),
-            on_extension_mismatch: self.on_extension_mismatch.unwrap_or(base.on_extension_mismatch),
+            on_extension_mismatch: self
+                .on_extension_mismatch
+                .unwrap_or(base.on_extension_mismatch),
             on_encrypted: self.on_encrypted.unwrap_or(base.on_encrypted),
             on_empty: self.on_empty.unwrap_or(base.on_empty),
             on_unidentified: self.on_unidentified.unwrap_or(base.on_unidentified),
@@ -293,7 +309,11 @@ pub struct CollectionQuery;
 #[Object]
 impl CollectionQuery {
     /// One collection; null when there is none, or none that you may see.
-    async fn collection(&self, ctx: &Context<'_>, by: CollectionBy) -> Result<Option<CollectionObject>> {
+    async fn collection(
+        &self,
+        ctx: &Context<'_>,
+        by: CollectionBy,
+    ) -> Result<Option<CollectionObject>> {
         let by = by.parse("by")?;
         let found = service::find(app(ctx)?, caller(ctx)?, &by).await?;
         Ok(found.map(CollectionObject))
@@ -310,8 +330,16 @@ impl CollectionQuery {
         before: Option<String>,
     ) -> Result<Connection<String, CollectionObject>> {
         let filter = filter.unwrap_or_default();
-        let filter = store::Filter { body: filter.body, code: filter.code };
-        let args = Args { first, after, last, before };
+        let filter = store::Filter {
+            body: filter.body,
+            code: filter.code,
+        };
+        let args = Args {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = store::list(app(ctx)?.database(), &caller(ctx)?.actor, filter, &args).await?;
         Ok(page.connection(CollectionObject))
     }
@@ -338,7 +366,9 @@ impl CollectionMutation {
             rules: input.policy.unwrap_or_default().over(Rules::default()),
         };
         let row = service::create(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
-        Ok(CreateCollectionPayload { collection: CollectionObject(row) })
+        Ok(CreateCollectionPayload {
+            collection: CollectionObject(row),
+        })
     }
 
     /// Changes title and description of a collection. Admins and archivists may.
@@ -357,11 +387,17 @@ impl CollectionMutation {
             input.description,
         )
         .await?;
-        Ok(UpdateCollectionPayload { collection: CollectionObject(row) })
+        Ok(UpdateCollectionPayload {
+            collection: CollectionObject(row),
+        })
     }
 
     /// Sets the policy of a collection: a new revision. Admins and archivists may.
-    async fn set_policy(&self, ctx: &Context<'_>, input: SetPolicyInput) -> Result<SetPolicyPayload> {
+    async fn set_policy(
+        &self,
+        ctx: &Context<'_>,
+        input: SetPolicyInput,
+    ) -> Result<SetPolicyPayload> {
         let id = parse(&input.collection_id, "input.collectionId")?;
         let policy = input.policy;
         let row = service::set_policy(
@@ -372,6 +408,8 @@ impl CollectionMutation {
             |rules| policy.over(rules),
         )
         .await?;
-        Ok(SetPolicyPayload { collection: CollectionObject(row) })
+        Ok(SetPolicyPayload {
+            collection: CollectionObject(row),
+        })
     }
 }

@@ -90,20 +90,32 @@ impl Rules {
             if !checks::is_valid_kind(kind) {
                 return Err(Error::input(
                     required,
-                    format!("{kind:?} cannot name a check: capitals, digits and _ only, at most 32"),
+                    format!(
+                        "{kind:?} cannot name a check: capitals, digits and _ only, at most 32"
+                    ),
                 ));
             }
         }
-        if !self.required_checks.iter().any(|kind| kind == checks::CHECKSUM) {
+        if !self
+            .required_checks
+            .iter()
+            .any(|kind| kind == checks::CHECKSUM)
+        {
             return Err(Error::input(required, "CHECKSUM is always required"));
         }
-        for (name, puids) in [("allowedPuids", &self.allowed_puids), ("deniedPuids", &self.denied_puids)] {
+        for (name, puids) in [
+            ("allowedPuids", &self.allowed_puids),
+            ("deniedPuids", &self.denied_puids),
+        ] {
             let path = format!("{path}.{name}");
             if puids.len() > 5_000 {
                 return Err(Error::input(path, "at most 5000 PUIDs may be listed"));
             }
             if let Some(bad) = puids.iter().find(|puid| !is_puid(puid)) {
-                return Err(Error::input(path, format!("{bad:?} is no PUID, such as fmt/40 or x-fmt/111")));
+                return Err(Error::input(
+                    path,
+                    format!("{bad:?} is no PUID, such as fmt/40 or x-fmt/111"),
+                ));
             }
         }
         Ok(())
@@ -111,7 +123,9 @@ impl Rules {
 }
 
 fn is_puid(text: &str) -> bool {
-    let number = text.strip_prefix("x-fmt/").or_else(|| text.strip_prefix("fmt/"));
+    let number = text
+        .strip_prefix("x-fmt/")
+        .or_else(|| text.strip_prefix("fmt/"));
     number.is_some_and(|number| {
         (1..=6).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
     })
@@ -134,7 +148,11 @@ pub fn check_code(path: &str, code: &str) -> Result<(), Error> {
 }
 
 /// Limits of the texts that people write.
-pub fn check_texts(path: &str, title: Option<&str>, description: Option<&str>) -> Result<(), Error> {
+pub fn check_texts(
+    path: &str,
+    title: Option<&str>,
+    description: Option<&str>,
+) -> Result<(), Error> {
     if let Some(title) = title {
         text::check(&format!("{path}.title"), title, text::TITLE)?;
     }
@@ -150,11 +168,18 @@ mod tests {
 
     #[test]
     fn rules_that_make_no_sense_are_refused() {
-        let broken: [(&str, fn(&mut Rules)); 5] = [
+        type Break = fn(&mut Rules);
+        let broken: [(&str, Break); 5] = [
             ("no checksum", |rules| rules.required_checks.clear()),
-            ("no name of a check", |rules| rules.required_checks.push("ocr".into())),
-            ("too many", |rules| rules.required_checks = vec!["CHECKSUM".into(); 21]),
-            ("no PUID", |rules| rules.denied_puids.push("pdf".into())),
+            ("no name of a check", |rules| {
+                rules.required_checks.push("ocr".into())
+            }),
+            ("too many", |rules| {
+                rules.required_checks = vec!["CHECKSUM".into(); 21]
+            }),
+            ("no PUID", |rules| {
+                rules.denied_puids.push("pdf".into());
+            }),
             ("no number", |rules| rules.allowed_puids.push("fmt/".into())),
         ];
         for (what, break_it) in broken {
@@ -167,7 +192,12 @@ mod tests {
 
     #[test]
     fn a_code_has_no_spaces() {
-        for (code, fits) in [("MAPS-2026/a", true), ("", false), ("a b", false), ("é", false)] {
+        for (code, fits) in [
+            ("MAPS-2026/a", true),
+            ("", false),
+            ("a b", false),
+            ("é", false),
+        ] {
             assert_eq!(check_code("code", code).is_ok(), fits, "{code}");
         }
     }

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use entity::{collection, policy};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Select,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, QueryTrait, Select,
     sea_query::{Expr, ExprTrait, SelectStatement},
 };
 use uuid::Uuid;
@@ -115,7 +117,15 @@ pub async fn list(
     if let Some(code) = filter.code {
         select = select.filter(collection::Column::Code.eq(code));
     }
-    page::fetch(db, select, collection::Column::Id, Sort::by_id(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        collection::Column::Id,
+        Sort::by_id(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds one with its first policy.
@@ -128,7 +138,9 @@ pub async fn insert(unit: &Unit, row: Collection, rules: &Rules) -> Result<(), E
         .await
         .map_err(|error| {
             if Error::is_unique_violation(&error) {
-                Error::Conflict(format!("there is a collection with the code {code} already"))
+                Error::Conflict(format!(
+                    "there is a collection with the code {code} already"
+                ))
             } else {
                 error.into()
             }
@@ -179,7 +191,10 @@ pub async fn current_policies(
         .filter(policy::Column::Revision.in_subquery(current))
         .all(db)
         .await?;
-    Ok(rows.into_iter().map(|row| (row.collection_id, row)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.collection_id, row))
+        .collect())
 }
 
 /// The policy in force of one collection, for our own use.

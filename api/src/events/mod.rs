@@ -1,3 +1,14 @@
-//! (landing)
-pub mod graphql; pub mod store;
+//! Events: what happened, who did it, to what.
+//!
+//! Owns who may read them. Does not own their writing: a unit of work does that (`unit`), in the transaction
+//! of what happened.
+//!
+//! Always: an event is never changed and never removed.
+
+pub mod graphql;
+pub mod store;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests;
+
 pub use entity::event::Model as Event;

@@ -19,10 +19,7 @@ impl From<Error> for ClientError {
     }
 }
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "the one place where our error becomes the library's"
-)]
+// The one place where our error becomes the library's; `tests/it/architecture.rs` sees to it.
 impl From<ClientError> for async_graphql::Error {
     fn from(error: ClientError) -> Self {
         let seen = Seen::of(error.0);
@@ -69,7 +66,8 @@ impl Seen {
             }
             Error::Internal(inner) => {
                 tracing::error!(error = inner, "internal error");
-                let message = "something went wrong on our side; the request id names it in the log";
+                let message =
+                    "something went wrong on our side; the request id names it in the log";
                 ("INTERNAL", message.to_owned(), None)
             }
         };

@@ -1,9 +1,10 @@
 //! Loaders: one set a request, holding the actor, so that a list costs one statement a field and not one a
-//! row (invariant 7), and shows nothing that the actor may not see (invariant 8).
+//! row (invariant 7), and shows nothing that the actor may not see (invariant 8). They keep nothing, so that a
+//! long subscription never shows what was.
 
 use std::{collections::HashMap, sync::Arc};
 
-use dataloader::{BatchFn, cached::Loader};
+use dataloader::{BatchFn, non_cached::Loader};
 use uuid::Uuid;
 
 use crate::{

@@ -10,7 +10,7 @@ pub mod scalars;
 mod subscriptions;
 mod viewer;
 
-use async_graphql::{MergedObject, Schema, SDLExportOptions};
+use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
 use crate::{App, checks, collections, events, exports, jobs, records, tasks, transfers, versions};
 
@@ -70,10 +70,13 @@ pub fn sdl() -> String {
 }
 
 fn build() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), subscriptions::Subscriptions)
-        .limit_depth(DEPTH)
-        .limit_complexity(COMPLEXITY)
-        .limit_recursive_depth(64)
-        .limit_directives(20)
-        .extension(async_graphql::extensions::Tracing)
+    Schema::build(
+        Query::default(),
+        Mutation::default(),
+        subscriptions::Subscriptions,
+    )
+    .limit_depth(DEPTH)
+    .limit_complexity(COMPLEXITY)
+    .limit_recursive_depth(64)
+    .limit_directives(20)
 }

@@ -9,21 +9,29 @@ use super::{
     ids,
 };
 use crate::{
-    App, Error, auth::Caller,
+    App, Error,
+    auth::Caller,
     checks::{self, graphql::CheckObject},
     collections::{self, graphql::CollectionObject},
     events::{self, graphql::EventObject},
     exports::{self, graphql::ExportObject},
     jobs::{self, graphql::JobObject},
     records::{self, graphql::RecordObject},
-    tasks::{self, graphql::{CommentObject, TaskObject}},
+    tasks::{
+        self,
+        graphql::{CommentObject, TaskObject},
+    },
     transfers::{self, graphql::TransferObject},
     versions::{self, graphql::VersionObject},
 };
 
 /// Anything with an id of its own.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Typed and opaque: `record_…`, `version_…`."))]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "Typed and opaque: `record_…`, `version_…`."
+))]
 pub enum Node {
     /// A collection.
     Collection(CollectionObject),

@@ -17,7 +17,9 @@ impl ScalarType for BigInt {
                 .as_i64()
                 .filter(|number| (-SAFE..=SAFE).contains(number))
                 .map(Self)
-                .ok_or_else(|| InputValueError::custom("an integer between -2^53 and 2^53 is wanted")),
+                .ok_or_else(|| {
+                    InputValueError::custom("an integer between -2^53 and 2^53 is wanted")
+                }),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -21,8 +21,14 @@ use crate::{
     changes::{Change, Listener},
     exports::{self, graphql::ExportObject},
     records,
-    tasks::{self, graphql::{TaskFilter, TaskObject}},
-    transfers::{self, Totals, graphql::{TransferObject, TransferTotalsObject}},
+    tasks::{
+        self,
+        graphql::{TaskFilter, TaskObject},
+    },
+    transfers::{
+        self, Totals,
+        graphql::{TransferObject, TransferTotalsObject},
+    },
     versions::{self, graphql::VersionObject},
 };
 
@@ -65,8 +71,12 @@ impl<S> Watch<S> {
     /// The next change that matters; `None` when the token has ended.
     async fn next(&mut self, matters: impl Fn(&Change) -> bool) -> Option<Change> {
         loop {
-            let left = (self.caller.actor.expires_at - self.app.clock().now()).to_std().ok()?;
-            let change = tokio::time::timeout(left, self.listener.next()).await.ok()??;
+            let left = (self.caller.actor.expires_at - self.app.clock().now())
+                .to_std()
+                .ok()?;
+            let change = tokio::time::timeout(left, self.listener.next())
+                .await
+                .ok()??;
             if change == Change::Missed || matters(&change) {
                 return Some(change);
             }
@@ -77,7 +87,11 @@ impl<S> Watch<S> {
 #[Subscription(name = "Subscription")]
 impl Subscriptions {
     /// How far a transfer is: now, and whenever it changes, a few times a second at most.
-    async fn transfer_progress(&self, ctx: &Context<'_>, id: ID) -> Result<impl Stream<Item = Result<TransferProgress>>> {
+    async fn transfer_progress(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<impl Stream<Item = Result<TransferProgress>>> {
         let id: TransferId = parse(&id, "id")?;
         let watch = Watch::begin(ctx, (id, true, None::<Totals>))?;
         progress(&watch.app, &watch.caller, id).await?;
@@ -88,7 +102,10 @@ impl Subscriptions {
                     watch.next(|change| *change == Change::Transfer(id)).await?;
                     // Many changes make one progress.
                     tokio::time::sleep(PACE).await;
-                    while let Some(Some(_)) = futures::FutureExt::now_or_never(watch.listener.next()) {}
+                    while let Some(Some(_)) =
+                        futures::FutureExt::now_or_never(watch.listener.next())
+                    {
+                    }
                 }
                 let progress = progress(&watch.app, &watch.caller, id).await;
                 let totals = progress.as_ref().ok().map(|progress| progress.totals.0);
@@ -101,7 +118,11 @@ impl Subscriptions {
     }
 
     /// The versions of a record, each when it changes.
-    async fn version_changed(&self, ctx: &Context<'_>, record_id: ID) -> Result<impl Stream<Item = Result<VersionObject>>> {
+    async fn version_changed(
+        &self,
+        ctx: &Context<'_>,
+        record_id: ID,
+    ) -> Result<impl Stream<Item = Result<VersionObject>>> {
         let record: RecordId = parse(&record_id, "recordId")?;
         let watch = Watch::begin(ctx, ())?;
         records::store::lookup(watch.app.database(), &watch.caller.actor, record.0)
@@ -113,8 +134,11 @@ impl Subscriptions {
                 let change = watch
                     .next(|change| matches!(change, Change::Version(_, of) if *of == record))
                     .await?;
-                let Change::Version(id, _) = change else { continue };
-                let found = versions::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
+                let Change::Version(id, _) = change else {
+                    continue;
+                };
+                let found =
+                    versions::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
                 match found {
                     Ok(Some(row)) => return Some((Ok(VersionObject(row)), watch)),
                     Ok(None) => {}
@@ -125,16 +149,25 @@ impl Subscriptions {
     }
 
     /// The tasks that you may see, each when it changes.
-    async fn task_changed(&self, ctx: &Context<'_>, filter: Option<TaskFilter>) -> Result<impl Stream<Item = Result<TaskObject>>> {
+    async fn task_changed(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TaskFilter>,
+    ) -> Result<impl Stream<Item = Result<TaskObject>>> {
         let filter = Arc::new(filter.unwrap_or_default().parse("filter")?);
         let watch = Watch::begin(ctx, filter)?;
         Ok(stream::unfold(watch, |mut watch| async move {
             loop {
-                let change = watch.next(|change| matches!(change, Change::Task(_))).await?;
+                let change = watch
+                    .next(|change| matches!(change, Change::Task(_)))
+                    .await?;
                 let Change::Task(id) = change else { continue };
-                let found = tasks::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
+                let found =
+                    tasks::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
                 match found {
-                    Ok(Some(row)) if watch.state.matches(&row) => return Some((Ok(TaskObject(row)), watch)),
+                    Ok(Some(row)) if watch.state.matches(&row) => {
+                        return Some((Ok(TaskObject(row)), watch));
+                    }
                     Ok(_) => {}
                     Err(error) => return Some((Err(Error::from(error).into()), watch)),
                 }
@@ -143,7 +176,11 @@ impl Subscriptions {
     }
 
     /// An export: now, and whenever it changes.
-    async fn export_changed(&self, ctx: &Context<'_>, id: ID) -> Result<impl Stream<Item = Result<ExportObject>>> {
+    async fn export_changed(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<impl Stream<Item = Result<ExportObject>>> {
         let id: ExportId = parse(&id, "id")?;
         let watch = Watch::begin(ctx, true)?;
         export(&watch, id).await?;
@@ -158,7 +195,11 @@ impl Subscriptions {
     }
 }
 
-async fn progress(app: &App, caller: &Caller, id: TransferId) -> std::result::Result<TransferProgress, Error> {
+async fn progress(
+    app: &App,
+    caller: &Caller,
+    id: TransferId,
+) -> std::result::Result<TransferProgress, Error> {
     let transfer = transfers::service::find(app, caller, id)
         .await?
         .ok_or(Error::NotFound("transfer"))?;

@@ -81,7 +81,10 @@ impl RecordObject {
 
     /// How it came; null where you may not see the transfer.
     async fn transfer(&self, ctx: &Context<'_>) -> Result<Option<TransferObject>> {
-        Ok(loaders(ctx)?.transfer(self.0.transfer_id).await?.map(TransferObject))
+        Ok(loaders(ctx)?
+            .transfer(self.0.transfer_id)
+            .await?
+            .map(TransferObject))
     }
 
     /// The newest ACCEPTED version.
@@ -105,7 +108,17 @@ impl RecordObject {
             record: Some(self.0.id),
             ..versions::store::Filter::default()
         };
-        list_versions(ctx, filter, &Args { first, after, last, before }).await
+        list_versions(
+            ctx,
+            filter,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 
     /// The work that people have with it.
@@ -120,7 +133,18 @@ impl RecordObject {
     ) -> Result<Connection<String, TaskObject>> {
         let mut filter = filter.unwrap_or_default().parse("filter")?;
         filter.record = Some(self.0.id);
-        list_tasks(ctx, filter, None, &Args { first, after, last, before }).await
+        list_tasks(
+            ctx,
+            filter,
+            None,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 
     /// What happened to it, its versions and its tasks; newest first.
@@ -132,7 +156,17 @@ impl RecordObject {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Connection<String, EventObject>> {
-        list_events_of_record(ctx, self.0.id, &Args { first, after, last, before }).await
+        list_events_of_record(
+            ctx,
+            self.0.id,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 
     /// When it was added.
@@ -162,6 +196,7 @@ impl RecordObject {
 
 /// What the viewer may do with a record.
 #[derive(SimpleObject)]
+#[expect(clippy::struct_excessive_bools, reason = "one a button")]
 pub struct RecordPermissions {
     /// Change title, description and metadata.
     update: bool,
@@ -299,7 +334,9 @@ impl NewFileInput {
 
 impl NewRecordInput {
     fn parse(self, path: &str) -> std::result::Result<New, Error> {
-        let file = self.file.parse(&format!("{path}.file"), last_step(&self.path))?;
+        let file = self
+            .file
+            .parse(&format!("{path}.file"), last_step(&self.path))?;
         Ok(New {
             path: self.path,
             title: self.title,
@@ -444,7 +481,10 @@ impl RecordQuery {
     }
 
     /// The records that you may see.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn records(
         &self,
         ctx: &Context<'_>,
@@ -456,7 +496,18 @@ impl RecordQuery {
         before: Option<String>,
     ) -> Result<Connection<String, RecordObject>> {
         let filter = filter.unwrap_or_default().parse("filter")?;
-        list_records(ctx, filter, order_by, &Args { first, after, last, before }).await
+        list_records(
+            ctx,
+            filter,
+            order_by,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }
 
@@ -468,7 +519,11 @@ pub struct RecordMutation;
 impl RecordMutation {
     /// Adds records with their first versions to a transfer: 1 to 500 files a call. Answers with tickets to upload
     /// the bytes by; repeating the call is harmless.
-    async fn add_records(&self, ctx: &Context<'_>, input: AddRecordsInput) -> Result<AddRecordsPayload> {
+    async fn add_records(
+        &self,
+        ctx: &Context<'_>,
+        input: AddRecordsInput,
+    ) -> Result<AddRecordsPayload> {
         let transfer = parse(&input.transfer_id, "input.transferId")?;
         let items = input
             .records
@@ -484,7 +539,11 @@ impl RecordMutation {
     }
 
     /// Changes title, description and metadata of a record.
-    async fn update_record(&self, ctx: &Context<'_>, input: UpdateRecordInput) -> Result<UpdateRecordPayload> {
+    async fn update_record(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateRecordInput,
+    ) -> Result<UpdateRecordPayload> {
         let id = parse(&input.id, "input.id")?;
         let row = service::update(
             app(ctx)?,
@@ -496,6 +555,8 @@ impl RecordMutation {
             input.metadata,
         )
         .await?;
-        Ok(UpdateRecordPayload { record: RecordObject(row) })
+        Ok(UpdateRecordPayload {
+            record: RecordObject(row),
+        })
     }
 }

@@ -52,14 +52,18 @@ pub fn check_new(path: &str, mut new: New) -> Result<New, Error> {
 fn check_path(at: &str, path: &str) -> Result<(), Error> {
     text::check(at, path, text::FILE_NAME)?;
     if path.len() > PATH_BYTES {
-        return Err(Error::TooLarge(format!("{at} has at most {PATH_BYTES} bytes")));
+        return Err(Error::TooLarge(format!(
+            "{at} has at most {PATH_BYTES} bytes"
+        )));
     }
     Ok(())
 }
 
 /// The last step of a path, as a title or file name when none is given.
 pub fn last_step(path: &str) -> &str {
-    path.rsplit('/').find(|step| !step.is_empty()).unwrap_or(path)
+    path.rsplit('/')
+        .find(|step| !step.is_empty())
+        .unwrap_or(path)
 }
 
 /// A title made of a path: no control characters, at most 500 characters.
@@ -111,8 +115,21 @@ mod tests {
 
     #[test]
     fn odd_paths_are_kept_as_they_are_and_are_safe_in_a_package() {
-        for path in ["../../etc/passwd", "/absolute", "a/./b//c", "a\r\nb", "NUL/con", "\u{202e}gpj.exe"] {
-            assert_eq!(check_new("r", new(path)).ok().map(|new| new.path).as_deref(), Some(path));
+        for path in [
+            "../../etc/passwd",
+            "/absolute",
+            "a/./b//c",
+            "a\r\nb",
+            "NUL/con",
+            "\u{202e}gpj.exe",
+        ] {
+            assert_eq!(
+                check_new("r", new(path))
+                    .ok()
+                    .map(|new| new.path)
+                    .as_deref(),
+                Some(path)
+            );
             let payload = format!("data/{}", payload_path(path));
             assert_eq!(bagit::check_payload_path(&payload), Ok(()), "{payload}");
         }
@@ -135,7 +152,12 @@ mod tests {
 
     #[test]
     fn a_title_is_made_of_the_path() {
-        for (path, title) in [("a/b.txt", "b.txt"), ("a/", "a"), ("\n", "Untitled"), ("x\ry", "x y")] {
+        for (path, title) in [
+            ("a/b.txt", "b.txt"),
+            ("a/", "a"),
+            ("\n", "Untitled"),
+            ("x\ry", "x y"),
+        ] {
             assert_eq!(default_title(path), title);
         }
     }

@@ -68,7 +68,10 @@ pub async fn add(
     let mut unit = app.begin(caller).await?;
     let row = transfers::service::lock(&unit, caller, transfer, Action::AddRecords).await?;
     let (known, newest) = what_is_there(&unit, row.id, &items).await?;
-    let anything_new = items.iter().flatten().any(|new| !known.contains_key(&new.path));
+    let anything_new = items
+        .iter()
+        .flatten()
+        .any(|new| !known.contains_key(&new.path));
     let row = if anything_new {
         transfers::service::ready_for_files(&mut unit, row).await?
     } else {
@@ -83,13 +86,14 @@ pub async fn add(
                 index,
                 Error::Conflict("the same path stands twice in this call".into()),
             ),
-            Ok(new) => match known.get(&new.path) {
-                Some(record) => there_already(record, &newest, &new.file)?,
-                None => {
+            Ok(new) => {
+                if let Some(record) = known.get(&new.path) {
+                    there_already(record, &newest, &new.file)?
+                } else {
                     let (record, version) = make(&unit, &row, new);
                     Added::New(record, version)
                 }
-            },
+            }
         });
     }
     save(&mut unit, &row, &outcomes).await?;
@@ -102,9 +106,16 @@ async fn what_is_there(
     transfer: Uuid,
     items: &[Result<New, Error>],
 ) -> Result<(HashMap<String, Record>, HashMap<Uuid, Version>), Error> {
-    let paths: Vec<&str> = items.iter().flatten().map(|new| new.path.as_str()).collect();
+    let paths: Vec<&str> = items
+        .iter()
+        .flatten()
+        .map(|new| new.path.as_str())
+        .collect();
     let known = store::at_paths(unit, transfer, &paths).await?;
-    let newest: Vec<Uuid> = known.values().map(|record| record.newest_version_id).collect();
+    let newest: Vec<Uuid> = known
+        .values()
+        .map(|record| record.newest_version_id)
+        .collect();
     let newest = versions::store::load_many(unit.db(), &newest).await?;
     Ok((known, newest))
 }
@@ -181,7 +192,10 @@ async fn save(
         records.push(record.clone());
         versions.push(version.clone());
     }
-    unit.count_records(transfer.id, i64::try_from(records.len()).unwrap_or(i64::MAX));
+    unit.count_records(
+        transfer.id,
+        i64::try_from(records.len()).unwrap_or(i64::MAX),
+    );
     store::insert_many(unit, records).await?;
     versions::store::insert_many(unit, versions).await?;
     Ok(())
@@ -204,9 +218,7 @@ pub async fn update(
     let mut unit = app.begin(caller).await?;
     let mut row = lock(&unit, caller, id, Action::UpdateRecord).await?;
     check_revision(row.revision, Some(expected_revision))?;
-    let facts = |row: &Record| {
-        json!({"title": row.title, "description": row.description, "metadata": row.metadata})
-    };
+    let facts = |row: &Record| json!({"title": row.title, "description": row.description, "metadata": row.metadata});
     let before = facts(&row);
     row.title = title.unwrap_or(row.title);
     row.description = description.unwrap_or(row.description);
@@ -235,7 +247,9 @@ pub async fn lock(
     action: Action,
 ) -> Result<Record, Error> {
     let not_found = || Error::NotFound("record");
-    let row = store::load_for_update(unit, id.0).await?.ok_or_else(not_found)?;
+    let row = store::load_for_update(unit, id.0)
+        .await?
+        .ok_or_else(not_found)?;
     let collection = collections::store::load(unit.db(), row.collection_id)
         .await?
         .ok_or_else(not_found)?;
@@ -244,11 +258,7 @@ pub async fn lock(
 }
 
 /// What the access rule needs to know of a record.
-pub fn resource<'a>(
-    row: &Record,
-    body: &'a str,
-    depositor: Option<&'a str>,
-) -> Resource<'a> {
+pub fn resource<'a>(row: &Record, body: &'a str, depositor: Option<&'a str>) -> Resource<'a> {
     Resource {
         body: Some(body),
         depositor,

@@ -71,7 +71,10 @@ pub async fn lookup(
     actor: &Actor,
     id: Uuid,
 ) -> Result<Option<Record>, DbErr> {
-    scoped(actor).filter(record::Column::Id.eq(id)).one(db).await
+    scoped(actor)
+        .filter(record::Column::Id.eq(id))
+        .one(db)
+        .await
 }
 
 /// One by reference, if the actor may see it.
@@ -118,7 +121,10 @@ pub async fn at_paths(
         .filter(record::Column::Path.is_in(paths.iter().copied()))
         .all(unit.db())
         .await?;
-    Ok(rows.into_iter().map(|row| (row.path.clone(), row)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.path.clone(), row))
+        .collect())
 }
 
 /// A page of those that the actor may see.
@@ -152,14 +158,20 @@ pub async fn list(
     }
     let sort = match order {
         Order::CreatedAt => Sort::by_id(),
-        Order::Path => Sort::by_text("path", record::Column::Path, |row: &Record| row.path.clone()),
-        Order::Title => Sort::by_text("title", record::Column::Title, |row: &Record| row.title.clone()),
+        Order::Path => Sort::by_text("path", record::Column::Path, |row: &Record| {
+            row.path.clone()
+        }),
+        Order::Title => Sort::by_text("title", record::Column::Title, |row: &Record| {
+            row.title.clone()
+        }),
     };
     page::fetch(db, select, record::Column::Id, sort, |row| row.id, args).await
 }
 
 fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }
 
 /// Adds records.

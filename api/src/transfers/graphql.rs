@@ -6,8 +6,8 @@ use contract::TransferId;
 
 use super::{Totals, Transfer, service, store};
 use crate::{
-    collections::graphql::{CollectionBy, CollectionObject},
     Error,
+    collections::graphql::{CollectionBy, CollectionObject},
     graphql::{
         context::{app, caller, loaders},
         errors::Result,
@@ -107,7 +107,10 @@ impl TransferObject {
     }
 
     /// Its records.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn records(
         &self,
         ctx: &Context<'_>,
@@ -120,7 +123,18 @@ impl TransferObject {
     ) -> Result<Connection<String, RecordObject>> {
         let mut filter = filter.unwrap_or_default().parse("filter")?;
         filter.transfer = Some(self.0.id);
-        list_records(ctx, filter, order_by, &Args { first, after, last, before }).await
+        list_records(
+            ctx,
+            filter,
+            order_by,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 
     /// The versions of its records.
@@ -135,7 +149,17 @@ impl TransferObject {
     ) -> Result<Connection<String, VersionObject>> {
         let mut filter = filter.unwrap_or_default().parse("filter")?;
         filter.transfer = Some(self.0.id);
-        list_versions(ctx, filter, &Args { first, after, last, before }).await
+        list_versions(
+            ctx,
+            filter,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }
 
@@ -305,15 +329,22 @@ impl TransferQuery {
         before: Option<String>,
     ) -> Result<Connection<String, TransferObject>> {
         let filter = filter.unwrap_or_default();
-        let collection =
-            parse_option::<contract::CollectionId>(filter.collection_id.as_ref(), "filter.collectionId")?;
+        let collection = parse_option::<contract::CollectionId>(
+            filter.collection_id.as_ref(),
+            "filter.collectionId",
+        )?;
         let filter = store::Filter {
             collection: collection.map(Into::into),
             status: filter.status.map(Into::into),
             source: filter.source,
             mine: filter.mine.unwrap_or_default(),
         };
-        let args = Args { first, after, last, before };
+        let args = Args {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = store::list(app(ctx)?.database(), &caller(ctx)?.actor, filter, &args).await?;
         Ok(page.connection(TransferObject))
     }
@@ -326,7 +357,11 @@ pub struct TransferMutation;
 #[Object]
 impl TransferMutation {
     /// Opens a transfer in a collection. Contributors of its body may.
-    async fn open_transfer(&self, ctx: &Context<'_>, input: OpenTransferInput) -> Result<OpenTransferPayload> {
+    async fn open_transfer(
+        &self,
+        ctx: &Context<'_>,
+        input: OpenTransferInput,
+    ) -> Result<OpenTransferPayload> {
         let new = service::New {
             collection: input.collection.parse("input.collection")?,
             title: input.title,
@@ -334,7 +369,9 @@ impl TransferMutation {
         };
         let key = input.client_mutation_key;
         let row = service::open(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
-        Ok(OpenTransferPayload { transfer: TransferObject(row) })
+        Ok(OpenTransferPayload {
+            transfer: TransferObject(row),
+        })
     }
 
     /// Closes a transfer to new files; an archivist looks at it next.
@@ -345,7 +382,9 @@ impl TransferMutation {
     ) -> Result<SubmitTransferPayload> {
         let id = parse(&input.id, "input.id")?;
         let row = service::submit(app(ctx)?, caller(ctx)?, id, input.expected_revision).await?;
-        Ok(SubmitTransferPayload { transfer: TransferObject(row) })
+        Ok(SubmitTransferPayload {
+            transfer: TransferObject(row),
+        })
     }
 
     /// Takes a submitted transfer over, once every version is decided. Archivists may, but not for their own deposits.
@@ -357,7 +396,9 @@ impl TransferMutation {
         let id = parse(&input.id, "input.id")?;
         let (app, caller) = (app(ctx)?, caller(ctx)?);
         let row = service::accept(app, caller, id, input.expected_revision, input.note).await?;
-        Ok(AcceptTransferPayload { transfer: TransferObject(row) })
+        Ok(AcceptTransferPayload {
+            transfer: TransferObject(row),
+        })
     }
 
     /// Sends a submitted transfer back with a reason. Archivists may, but not for their own deposits.
@@ -368,7 +409,10 @@ impl TransferMutation {
     ) -> Result<ReturnTransferPayload> {
         let id = parse(&input.id, "input.id")?;
         let (app, caller) = (app(ctx)?, caller(ctx)?);
-        let row = service::send_back(app, caller, id, input.expected_revision, input.reason).await?;
-        Ok(ReturnTransferPayload { transfer: TransferObject(row) })
+        let row =
+            service::send_back(app, caller, id, input.expected_revision, input.reason).await?;
+        Ok(ReturnTransferPayload {
+            transfer: TransferObject(row),
+        })
     }
 }

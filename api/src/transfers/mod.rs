@@ -96,6 +96,8 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use sea_orm::Iterable as _;
 
     use super::*;
@@ -113,7 +115,8 @@ mod tests {
         for status in Status::iter() {
             for input in inputs {
                 if let Ok(to) = next(status, input) {
-                    table.push_str(&format!("{} + {input:?} -> {}\n", name(status), name(to)));
+                    writeln!(table, "{} + {input:?} -> {}", name(status), name(to))
+                        .expect("a String takes it");
                 }
             }
         }

@@ -75,7 +75,9 @@ pub async fn open(
         Happened {
             action: "transfer.opened",
             collection_id: Some(collection.id),
-            after: Some(json!({"reference": row.reference, "title": row.title, "source": row.source})),
+            after: Some(
+                json!({"reference": row.reference, "title": row.title, "source": row.source}),
+            ),
             ..Happened::default()
         },
     );
@@ -116,7 +118,13 @@ pub async fn accept(
     let undecided = totals.get(&id.0).map_or(0, super::Totals::undecided);
     row.closed_at = Some(unit.now());
     row.note = note;
-    let row = step(&mut unit, row, Input::Accept { undecided }, "transfer.accepted").await?;
+    let row = step(
+        &mut unit,
+        row,
+        Input::Accept { undecided },
+        "transfer.accepted",
+    )
+    .await?;
     unit.commit().await?;
     Ok(row)
 }

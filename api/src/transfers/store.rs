@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use entity::{transfer, transfer_total, version};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Select, sea_query::{Expr, SelectStatement},
+    IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -66,7 +67,10 @@ pub async fn lookup(
     actor: &Actor,
     id: Uuid,
 ) -> Result<Option<Transfer>, DbErr> {
-    scoped(actor).filter(transfer::Column::Id.eq(id)).one(db).await
+    scoped(actor)
+        .filter(transfer::Column::Id.eq(id))
+        .one(db)
+        .await
 }
 
 /// Several by id, those that the actor may see.
@@ -115,7 +119,15 @@ pub async fn list(
     if filter.mine {
         select = select.filter(transfer::Column::DepositedBy.eq(actor.subject.as_str()));
     }
-    page::fetch(db, select, transfer::Column::Id, Sort::newest_first(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        transfer::Column::Id,
+        Sort::newest_first(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds one.
@@ -125,7 +137,11 @@ pub async fn insert(unit: &Unit, row: Transfer) -> Result<Transfer, DbErr> {
 
 /// Writes a changed transfer back, and announces it.
 pub async fn update(unit: &mut Unit, row: Transfer) -> Result<Transfer, DbErr> {
-    let row = row.into_active_model().reset_all().update(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .update(unit.db())
+        .await?;
     unit.changed(crate::changes::Change::Transfer(row.id.into()));
     Ok(row)
 }

@@ -1,6 +1,8 @@
 //! Versions on the wire: parse, call one service function, wrap.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union, connection::Connection};
+use async_graphql::{
+    Context, ID, InputObject, Object, SimpleObject, Union, connection::Connection,
+};
 use chrono::{DateTime, Utc};
 use contract::{RecordId, TransferId, VersionId};
 
@@ -110,7 +112,10 @@ impl VersionObject {
     /// The newest run of each kind of check.
     async fn checks(&self, ctx: &Context<'_>) -> Result<Vec<CheckObject>> {
         let rows = loaders(ctx)?.checks(self.0.id).await?;
-        Ok(rows.into_iter().map(|row| CheckObject::new(row, self.0.size)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| CheckObject::new(row, self.0.size))
+            .collect())
     }
 
     /// Every run of every check, oldest first.
@@ -122,7 +127,17 @@ impl VersionObject {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Connection<String, CheckObject>> {
-        list_history(ctx, &self.0, &Args { first, after, last, before }).await
+        list_history(
+            ctx,
+            &self.0,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 
     /// Why it is as it is; null before.
@@ -131,7 +146,11 @@ impl VersionObject {
     }
 
     /// A URL to download it from, as an attachment: only when ACCEPTED. `expiresIn` is 1 to 3600 seconds, 60 by default.
-    async fn download(&self, ctx: &Context<'_>, expires_in: Option<i32>) -> Result<Option<Download>> {
+    async fn download(
+        &self,
+        ctx: &Context<'_>,
+        expires_in: Option<i32>,
+    ) -> Result<Option<Download>> {
         let found = service::download(app(ctx)?, caller(ctx)?, &self.0, expires_in).await?;
         Ok(found.map(Into::into))
     }
@@ -294,9 +313,11 @@ impl From<Ticket> for UploadTicket {
     fn from(ticket: Ticket) -> Self {
         let (kind, part_size, part_count) = match ticket.kind {
             Kind::Single => (UploadKind::Single, None, None),
-            Kind::Multipart { part_size, parts } => {
-                (UploadKind::Multipart, Some(big(part_size)), Some(int(parts)))
-            }
+            Kind::Multipart { part_size, parts } => (
+                UploadKind::Multipart,
+                Some(big(part_size)),
+                Some(int(parts)),
+            ),
         };
         Self {
             kind,
@@ -528,7 +549,17 @@ impl VersionQuery {
         before: Option<String>,
     ) -> Result<Connection<String, VersionObject>> {
         let filter = filter.unwrap_or_default().parse("filter")?;
-        list_versions(ctx, filter, &Args { first, after, last, before }).await
+        list_versions(
+            ctx,
+            filter,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }
 
@@ -539,10 +570,16 @@ pub struct VersionMutation;
 #[Object]
 impl VersionMutation {
     /// Declares a new version of a record. Answers with a ticket to upload the bytes by.
-    async fn add_version(&self, ctx: &Context<'_>, input: AddVersionInput) -> Result<AddVersionPayload> {
+    async fn add_version(
+        &self,
+        ctx: &Context<'_>,
+        input: AddVersionInput,
+    ) -> Result<AddVersionPayload> {
         let record = parse(&input.record_id, "input.recordId")?;
         if input.file.file_name_missing() {
-            return Err(Error::input("input.file.fileName", "a new version needs a file name").into());
+            return Err(
+                Error::input("input.file.fileName", "a new version needs a file name").into(),
+            );
         }
         let new = service::New {
             record,
@@ -552,19 +589,28 @@ impl VersionMutation {
         };
         let key = input.client_mutation_key;
         let row = service::add(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
-        Ok(AddVersionPayload { version: VersionObject(row) })
+        Ok(AddVersionPayload {
+            version: VersionObject(row),
+        })
     }
 
     /// The parts of a large upload that are still missing, with URLs. Asking again is how an upload is resumed.
-    async fn upload_parts(&self, ctx: &Context<'_>, input: UploadPartsInput) -> Result<UploadPartsPayload> {
+    async fn upload_parts(
+        &self,
+        ctx: &Context<'_>,
+        input: UploadPartsInput,
+    ) -> Result<UploadPartsPayload> {
         let id = parse(&input.version_id, "input.versionId")?;
         let parts = uploads::parts(app(ctx)?, caller(ctx)?, id, input.first).await?;
-        let missing = parts.missing.into_iter().map(|(number, size, signed)| UploadPart {
-            number,
-            size: big(size),
-            headers: headers(&signed),
-            url: signed.url,
-        });
+        let missing = parts
+            .missing
+            .into_iter()
+            .map(|(number, size, signed)| UploadPart {
+                number,
+                size: big(size),
+                headers: headers(&signed),
+                url: signed.url,
+            });
         Ok(UploadPartsPayload {
             version: VersionObject(parts.version),
             part_size: big(parts.part_size),
@@ -585,7 +631,10 @@ impl VersionMutation {
             .into_iter()
             .enumerate()
             .map(|(index, item)| {
-                let id = parse(&item.version_id, &format!("input.uploads.{index}.versionId"))?;
+                let id = parse(
+                    &item.version_id,
+                    &format!("input.uploads.{index}.versionId"),
+                )?;
                 Ok((id, item.outcome.unwrap_or(Seen::Uploaded)))
             })
             .collect();
@@ -604,6 +653,8 @@ impl VersionMutation {
         let id = parse(&input.version_id, "input.versionId")?;
         let key = input.client_mutation_key;
         let row = service::restore(app(ctx)?, caller(ctx)?, key.as_deref(), id, input.note).await?;
-        Ok(RestoreVersionPayload { version: VersionObject(row) })
+        Ok(RestoreVersionPayload {
+            version: VersionObject(row),
+        })
     }
 }

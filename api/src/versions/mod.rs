@@ -180,7 +180,11 @@ pub const MAX_SIZE: u64 = 5 << 40;
 
 /// Checks a declaration and brings it to its kept form (digest in lower case).
 pub fn check_file(path: &str, mut file: NewFile) -> Result<NewFile, Error> {
-    text::check(&format!("{path}.fileName"), &file.file_name, text::FILE_NAME)?;
+    text::check(
+        &format!("{path}.fileName"),
+        &file.file_name,
+        text::FILE_NAME,
+    )?;
     if file.file_name.contains('/') {
         return Err(Error::input(
             format!("{path}.fileName"),
@@ -188,7 +192,9 @@ pub fn check_file(path: &str, mut file: NewFile) -> Result<NewFile, Error> {
         ));
     }
     if file.size > MAX_SIZE {
-        return Err(Error::TooLarge(format!("{path}.size is at most {MAX_SIZE} bytes")));
+        return Err(Error::TooLarge(format!(
+            "{path}.size is at most {MAX_SIZE} bytes"
+        )));
     }
     file.sha256.make_ascii_lowercase();
     if file.sha256.len() != 64 || !file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -212,6 +218,8 @@ pub fn format(version: &Version) -> Option<Format> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use sea_orm::Iterable as _;
 
     use super::*;
@@ -239,7 +247,8 @@ mod tests {
         for status in Status::iter() {
             for input in INPUTS {
                 if let Ok(to) = next(status, input) {
-                    table.push_str(&format!("{} + {input:?} -> {}\n", name(status), name(to)));
+                    writeln!(table, "{} + {input:?} -> {}", name(status), name(to))
+                        .expect("a String takes it");
                 }
             }
         }
@@ -292,7 +301,10 @@ mod tests {
             change(&mut file);
             check_file("file", file)
         };
-        assert_eq!(file(|_| ()).ok().map(|file| file.sha256), Some("ab".repeat(32)));
+        assert_eq!(
+            file(|_| ()).ok().map(|file| file.sha256),
+            Some("ab".repeat(32))
+        );
         let wrong: [fn(&mut NewFile); 6] = [
             |file| file.sha256.truncate(63),
             |file| file.sha256 = "g".repeat(64),

@@ -14,8 +14,7 @@ use crate::{
     collections,
     object_store::Signed,
     records::{self, Record},
-    text,
-    transfers,
+    text, transfers,
     unit::{Happened, Unit, answered},
 };
 
@@ -138,7 +137,12 @@ async fn append(
         record.current_version_id = Some(version.id);
     }
     records::store::update(unit, record.clone()).await?;
-    unit.count_version(version.transfer_id, None, Some(version.status), version.size);
+    unit.count_version(
+        version.transfer_id,
+        None,
+        Some(version.status),
+        version.size,
+    );
     unit.changed(Change::Version(version.id.into(), record.id.into()));
     unit.event(
         VersionId(version.id),
@@ -170,7 +174,9 @@ pub async fn restore(
     if let Some(note) = &note {
         text::check("input.note", note, text::LONG)?;
     }
-    let old = find(app, caller, id).await?.ok_or(Error::NotFound("version"))?;
+    let old = find(app, caller, id)
+        .await?
+        .ok_or(Error::NotFound("version"))?;
     let mut unit = app.begin(caller).await?;
     let record_id = RecordId(old.record_id);
     let mut record =
@@ -185,7 +191,9 @@ pub async fn restore(
         .await?
         .ok_or(Error::NotFound("version"))?;
     if old.status != Status::Accepted {
-        return Err(Error::Precondition("only an accepted version can be restored".into()));
+        return Err(Error::Precondition(
+            "only an accepted version can be restored".into(),
+        ));
     }
     let new = Version {
         id: unit.id(),
@@ -228,10 +236,13 @@ pub async fn download(
 pub fn download_time(app: &App, expires_in: Option<i32>) -> Result<std::time::Duration, Error> {
     match expires_in {
         None => Ok(app.limits().download),
-        Some(seconds @ 1..=3_600) => {
-            Ok(std::time::Duration::from_secs(u64::from(seconds.unsigned_abs())))
-        }
-        Some(_) => Err(Error::input("expiresIn", "a URL is valid for 1 to 3600 seconds")),
+        Some(seconds @ 1..=3_600) => Ok(std::time::Duration::from_secs(u64::from(
+            seconds.unsigned_abs(),
+        ))),
+        Some(_) => Err(Error::input(
+            "expiresIn",
+            "a URL is valid for 1 to 3600 seconds",
+        )),
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use entity::{record, version};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -57,7 +56,10 @@ pub async fn lookup(
     actor: &Actor,
     id: Uuid,
 ) -> Result<Option<Version>, DbErr> {
-    scoped(actor).filter(version::Column::Id.eq(id)).one(db).await
+    scoped(actor)
+        .filter(version::Column::Id.eq(id))
+        .one(db)
+        .await
 }
 
 /// Several by id, those that the actor may see.
@@ -131,7 +133,15 @@ pub async fn list(
         Some(false) => select.filter(version::Column::Status.is_not_in(WAITING)),
         None => select,
     };
-    page::fetch(db, select, version::Column::Id, Sort::by_id(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        version::Column::Id,
+        Sort::by_id(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds versions.
@@ -152,7 +162,11 @@ pub async fn insert_many(unit: &Unit, rows: Vec<Version>) -> Result<(), DbErr> {
 /// Writes a changed version back, and what its record shows of it; counts it from its old status into its
 /// new one, and announces it.
 pub async fn update(unit: &mut Unit, row: Version, was: Status) -> Result<Version, DbErr> {
-    let row = row.into_active_model().reset_all().update(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .update(unit.db())
+        .await?;
     if row.status != was {
         unit.count_version(row.transfer_id, Some(was), Some(row.status), row.size);
         record::Entity::update_many()

@@ -123,7 +123,9 @@ pub async fn ticket(
 }
 
 fn may_upload(caller: &Caller, row: &Version, body: &str) -> bool {
-    caller.may(Action::Upload, &service::resource(row, body)).is_ok()
+    caller
+        .may(Action::Upload, &service::resource(row, body))
+        .is_ok()
 }
 
 /// The parts of an upload.
@@ -152,7 +154,9 @@ pub async fn parts(
     if !(1..=MAX_PARTS).contains(&wanted) {
         return Err(Error::Limit(format!("`first` is 1 to {MAX_PARTS}")));
     }
-    let row = service::find(app, caller, id).await?.ok_or(Error::NotFound("version"))?;
+    let row = service::find(app, caller, id)
+        .await?
+        .ok_or(Error::NotFound("version"))?;
     let body = service::body(app, &row).await?;
     caller.may(Action::Upload, &service::resource(&row, &body))?;
     if row.status != Status::AwaitingUpload {
@@ -161,29 +165,49 @@ pub async fn parts(
             name(row.status)
         )));
     }
-    let Kind::Multipart { part_size, parts: count } = kind_of(app, &row) else {
+    let Kind::Multipart {
+        part_size,
+        parts: count,
+    } = kind_of(app, &row)
+    else {
         return Err(Error::Precondition(
             "this file is small: upload it with the one PUT of its ticket".into(),
         ));
     };
-    let left = time_left(app, &row)
-        .ok_or_else(|| Error::Precondition("the time for this upload has run out; add a new version".into()))?;
+    let left = time_left(app, &row).ok_or_else(|| {
+        Error::Precondition("the time for this upload has run out; add a new version".into())
+    })?;
     let (row, there) = begin_or_resume(app, row).await?;
     let Some(there) = there else {
-        return Ok(Parts { version: row, part_size, count, present: count, missing: Vec::new() });
+        return Ok(Parts {
+            version: row,
+            part_size,
+            count,
+            present: count,
+            missing: Vec::new(),
+        });
     };
     let numbers = missing_numbers(size(&row), part_size, count, &there);
     let present = count - numbers.len() as u64;
     let upload = row.upload_id.clone().unwrap_or_default();
     let mut missing = Vec::new();
-    for (number, length) in numbers.into_iter().take(usize::try_from(wanted).unwrap_or_default()) {
+    for (number, length) in numbers
+        .into_iter()
+        .take(usize::try_from(wanted).unwrap_or_default())
+    {
         let signed = app
             .objects()
             .sign_part(&key(&row), &upload, number, length, left)
             .await?;
         missing.push((number, length, signed));
     }
-    Ok(Parts { version: row, part_size, count, present, missing })
+    Ok(Parts {
+        version: row,
+        part_size,
+        count,
+        present,
+        missing,
+    })
 }
 
 /// Numbers and sizes of the parts that are not there, or not whole.
@@ -199,15 +223,17 @@ fn missing_numbers(size: u64, part_size: u64, count: u64, there: &[Part]) -> Vec
 }
 
 /// The version with its multipart upload, and the parts that are there; no parts: the object is whole.
-async fn begin_or_resume(
-    app: &App,
-    row: Version,
-) -> Result<(Version, Option<Vec<Part>>), Error> {
+async fn begin_or_resume(app: &App, row: Version) -> Result<(Version, Option<Vec<Part>>), Error> {
     if let Some(upload) = row.upload_id.clone() {
         if let Some(parts) = app.objects().parts(&key(&row), &upload).await? {
             return Ok((row, Some(parts)));
         }
-        if app.objects().head(objects::Place::Incoming, &key(&row)).await?.is_some() {
+        if app
+            .objects()
+            .head(objects::Place::Incoming, &key(&row))
+            .await?
+            .is_some()
+        {
             return Ok((row, None));
         }
     }
@@ -337,9 +363,9 @@ async fn look(app: &App, row: &Version, seen: Seen) -> Look {
             stored.size, row.size
         )),
         Ok(None) => Look::Missing("the bytes are not there yet; upload them first".into()),
-        Err(MissingParts::Some(count)) => {
-            Look::Missing(format!("{count} parts are missing; ask uploadParts for them"))
-        }
+        Err(MissingParts::Some(count)) => Look::Missing(format!(
+            "{count} parts are missing; ask uploadParts for them"
+        )),
         Err(MissingParts::Error(error)) => Look::Failed(error),
     }
 }
@@ -364,9 +390,14 @@ async fn look_into_store(app: &App, row: &Version) -> Result<Option<Stored>, Mis
         if !missing.is_empty() {
             return Err(MissingParts::Some(missing.len()));
         }
-        app.objects().complete_multipart(&key(row), upload, &there).await?;
+        app.objects()
+            .complete_multipart(&key(row), upload, &there)
+            .await?;
     }
-    Ok(app.objects().head(objects::Place::Incoming, &key(row)).await?)
+    Ok(app
+        .objects()
+        .head(objects::Place::Incoming, &key(row))
+        .await?)
 }
 
 /// Writes down what was seen: one transaction for the whole call. Answers each row as it is now, and whether
@@ -433,8 +464,10 @@ async fn mark_uploaded(unit: &mut Unit, mut rows: Vec<Version>) -> Result<Vec<Ve
 
 async fn refuse_digest(unit: &mut Unit, mut row: Version) -> Result<Version, Error> {
     let was = row.status;
-    let (policy_revision, _) = collections::store::current_policy(unit.db(), row.collection_id).await?;
-    let reason = "the object store refused the bytes: they do not have the declared size and SHA-256";
+    let (policy_revision, _) =
+        collections::store::current_policy(unit.db(), row.collection_id).await?;
+    let reason =
+        "the object store refused the bytes: they do not have the declared size and SHA-256";
     let decision = Decision {
         outcome: Outcome::Reject,
         policy_revision,
@@ -471,8 +504,20 @@ mod tests {
         for (size, expected) in [
             (0, Kind::Single),
             (SINGLE, Kind::Single),
-            (SINGLE + 1, Kind::Multipart { part_size: 16 << 20, parts: 5 }),
-            (3 << 30, Kind::Multipart { part_size: 16 << 20, parts: 192 }),
+            (
+                SINGLE + 1,
+                Kind::Multipart {
+                    part_size: 16 << 20,
+                    parts: 5,
+                },
+            ),
+            (
+                3 << 30,
+                Kind::Multipart {
+                    part_size: 16 << 20,
+                    parts: 192,
+                },
+            ),
         ] {
             assert_eq!(kind(size, SINGLE), expected);
         }
@@ -491,7 +536,11 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_whole_is_missing() {
-        let part = |number, size| Part { number, size, etag: String::new() };
+        let part = |number, size| Part {
+            number,
+            size,
+            etag: String::new(),
+        };
         let there = [part(1, 10), part(2, 9), part(4, 5)];
         assert_eq!(missing_numbers(35, 10, 4, &there), [(2, 10), (3, 10)]);
     }

@@ -22,8 +22,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     for file in files {
         let found = signatures.identify_file(&file)?;
-        let puids: Vec<&str> = found.matches.iter().map(|format| format.puid.as_str()).collect();
-        let name = found.matches.first().map_or("unknown", |format| format.name.as_str());
+        let puids: Vec<&str> = found
+            .matches
+            .iter()
+            .map(|format| format.puid.as_str())
+            .collect();
+        let name = found
+            .matches
+            .first()
+            .map_or("unknown", |format| format.name.as_str());
         writeln!(out, "{}\t{}\t{name}", file.display(), puids.join(";"))?;
     }
     Ok(())

@@ -11,6 +11,7 @@ use std::io;
 
 use crate::{
     container,
+    explain::Trace,
     flags,
     identification::{Basis, Identification, Match},
     matcher::{candidate::Candidate, window::Window},
@@ -26,11 +27,18 @@ const CONTAINERS: [(&str, Option<ContainerKind>); 3] = [
     ("x-fmt/266", None),
 ];
 
+/// The PUIDs of the formats that are opened as containers.
+pub(crate) fn container_puids() -> impl Iterator<Item = &'static str> {
+    CONTAINERS.iter().map(|(puid, _)| *puid)
+}
+
 /// What the matcher found.
 pub(crate) struct Evidence<'a> {
     pub(crate) hits: Vec<Candidate>,
     pub(crate) tail: Window<'a>,
     pub(crate) read_error: Option<io::Error>,
+    /// Where to note what the answer does not show, if it is to be explained.
+    pub(crate) trace: Option<&'a mut Trace>,
 }
 
 /// A format that a file may be of, by its place in the list of formats.
@@ -56,9 +64,17 @@ pub(crate) fn decide(
             if hits.iter().all(|hit| hit.format != *format) {
                 let ranges = ranges.clone();
                 let (format, basis) = (*format, Basis::Signature);
-                hits.push(Hit { format, basis, ranges });
+                hits.push(Hit {
+                    format,
+                    basis,
+                    ranges,
+                });
             }
         }
+    }
+    let mut trace = evidence.trace;
+    if let Some(trace) = &mut trace {
+        trace.hits = hits.iter().map(|hit| hit.format).collect();
     }
     let mut identification = Identification {
         container_error: evidence.read_error.map(|error| error.to_string()),
@@ -71,9 +87,13 @@ pub(crate) fn decide(
     let mut opened = None;
     if let Some((_, kind)) = container.filter(|_| signatures.has_containers()) {
         if let Some(kind) = kind {
-            let (found, error) = container::identify(signatures, *kind, source);
+            let near = trace.map(|trace| &mut trace.near_containers);
+            let (found, error) = container::identify(signatures, *kind, source, near);
             identification.container_error = error.or(identification.container_error);
-            let inside = found.puids.iter().filter_map(|puid| signatures.index_of(puid));
+            let inside = found
+                .puids
+                .iter()
+                .filter_map(|puid| signatures.index_of(puid));
             let mut inside: Vec<Hit> = inside
                 .map(|format| Hit {
                     format,
@@ -95,7 +115,10 @@ pub(crate) fn decide(
             hits = by_extension(signatures, extension);
         }
     }
-    identification.matches = hits.into_iter().map(|hit| to_match(signatures, hit)).collect();
+    identification.matches = hits
+        .into_iter()
+        .map(|hit| to_match(signatures, hit))
+        .collect();
     flags::set(&mut identification, &evidence.tail, opened.as_ref(), source);
     identification
 }

@@ -60,7 +60,10 @@ impl Basis {
 
 /// What an archive should know of a file beside its format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of one another")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of one another"
+)]
 pub struct Flags {
     /// The content is encrypted, as far as ZIP, Open Document, OOXML, OLE2 and PDF say so.
     pub encrypted: bool,

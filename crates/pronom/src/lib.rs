@@ -21,6 +21,7 @@ mod compiled;
 mod container;
 mod decide;
 mod error;
+mod explain;
 mod file;
 mod flags;
 mod identification;
@@ -34,6 +35,7 @@ mod stream;
 
 pub use compiled::compile;
 pub use error::LoadError;
+pub use explain::{Explanation, NearMiss, Outranked};
 pub use identification::{Basis, Flags, Identification, Match};
 pub use model::Format;
 pub use signatures::Signatures;

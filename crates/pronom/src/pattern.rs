@@ -2,10 +2,12 @@
 //!
 //! Owns comparing and searching one pattern. Does not own how patterns hang together (`chain`).
 
+use std::fmt;
+
 use memchr::{memchr, memmem, memrchr};
 
 /// A set of byte values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct ByteSet(pub(crate) [u64; 4]);
 
 impl ByteSet {
@@ -45,7 +47,7 @@ pub(crate) enum Atom {
 }
 
 /// A run of bytes of fixed length.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Pattern {
     /// The exact bytes; zero where a set stands.
     bytes: Box<[u8]>,
@@ -66,17 +68,15 @@ impl Pattern {
         let mut literal = (0, 0);
         let mut run = 0;
         for (at, atom) in (0_u16..).zip(atoms) {
-            match atom {
-                Atom::Byte(byte) => bytes.push(*byte),
-                Atom::Set(set) => match set.single() {
-                    Some(byte) => bytes.push(byte),
-                    None => {
-                        bytes.push(0);
-                        sets.push((at, *set));
-                        run = at + 1;
-                        continue;
-                    }
-                },
+            let (byte, set) = match atom {
+                Atom::Byte(byte) => (Some(*byte), None),
+                Atom::Set(set) => (set.single(), Some(*set)),
+            };
+            bytes.push(byte.unwrap_or_default());
+            if let (None, Some(set)) = (byte, set) {
+                sets.push((at, set));
+                run = at + 1;
+                continue;
             }
             if at + 1 - run > literal.1 - literal.0 {
                 literal = (run, at + 1);
@@ -129,27 +129,59 @@ impl Pattern {
         place[from..] == self.bytes[from..]
     }
 
+    /// A search for the pattern, worth making once for many places.
+    pub(crate) fn searcher(&self) -> Searcher<'_> {
+        let literal = self.literal().1;
+        let finder = (literal.len() > 1).then(|| memmem::Finder::new(literal));
+        Searcher {
+            pattern: self,
+            finder,
+        }
+    }
+
+    /// A search for the literal in the pattern, to be kept with it.
+    pub(crate) fn owned_finder(&self) -> Option<memmem::Finder<'static>> {
+        self.searcher().finder.map(memmem::Finder::into_owned)
+    }
+
     /// The first place where the pattern begins, from `from` up to and including `last`.
     pub(crate) fn find(&self, hay: &[u8], from: usize, last: usize) -> Option<usize> {
         let last = last.min(hay.len().checked_sub(self.len())?);
         if from > last {
             return None;
         }
+        if last - from < FEW_PLACES {
+            return (from..=last).find(|at| self.matches_at(hay, *at));
+        }
+        self.searcher().find(hay, from, last)
+    }
+
+    /// As [`find`](Self::find), with the pattern's own finder.
+    pub(crate) fn find_with(
+        &self,
+        finder: Option<&memmem::Finder<'_>>,
+        hay: &[u8],
+        from: usize,
+        last: usize,
+    ) -> Option<usize> {
+        let last = last.min(hay.len().checked_sub(self.len())?);
+        if from > last {
+            return None;
+        }
         let (offset, literal) = self.literal();
-        if literal.is_empty() || last - from < 8 {
+        if literal.is_empty() || last - from < FEW_PLACES {
             return (from..=last).find(|at| self.matches_at(hay, *at));
         }
         let mut at = from + offset;
         let end = last + offset + literal.len();
-        let finder = (literal.len() > 1).then(|| memmem::Finder::new(literal));
         while at < end {
             let region = &hay[at..end];
-            let found = match &finder {
+            let found = match finder {
                 Some(finder) => finder.find(region)?,
                 None => memchr(literal[0], region)?,
             };
             let start = at + found - offset;
-            if self.sets.is_empty() || self.matches_at(hay, start) {
+            if self.matches_at(hay, start) {
                 return Some(start);
             }
             at += found + 1;
@@ -164,7 +196,7 @@ impl Pattern {
             return None;
         }
         let (offset, literal) = self.literal();
-        if literal.is_empty() || last - from < 8 {
+        if literal.is_empty() || last - from < FEW_PLACES {
             return (from..=last).rev().find(|at| self.matches_at(hay, *at));
         }
         let start = from + offset;
@@ -183,5 +215,79 @@ impl Pattern {
             end = start + found + literal.len() - 1;
         }
         None
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for atom in self.atoms() {
+            match atom {
+                Atom::Byte(byte) => write!(f, "{byte:02X}")?,
+                Atom::Set(set) => {
+                    let mut ends = (0..=u8::MAX).filter(|byte| set.contains(*byte));
+                    let first = ends.next().unwrap_or_default();
+                    let last = ends.next_back().unwrap_or(first);
+                    write!(f, "[{first:02X}:{last:02X}]")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// So few places are quicker compared one by one.
+const FEW_PLACES: usize = 8;
+
+/// A search for a pattern.
+pub(crate) struct Searcher<'p> {
+    pattern: &'p Pattern,
+    finder: Option<memmem::Finder<'p>>,
+}
+
+impl Searcher<'_> {
+    /// The first place where the pattern begins, from `from` up to and including `last`.
+    pub(crate) fn find(&self, hay: &[u8], from: usize, last: usize) -> Option<usize> {
+        self.pattern
+            .find_with(self.finder.as_ref(), hay, from, last)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn atom() -> impl Strategy<Value = Atom> {
+        let mut ab = ByteSet::default();
+        ab.insert(b'a');
+        ab.insert(b'b');
+        prop_oneof![
+            3 => prop::sample::select(b"abc".to_vec()).prop_map(Atom::Byte),
+            1 => Just(Atom::Set(ab)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn searching_finds_the_first_and_last_place_that_matches(
+            atoms in prop::collection::vec(atom(), 1..6),
+            hay in "[abc]{0,60}",
+            from in 0_usize..20,
+            last in 0_usize..70,
+        ) {
+            let pattern = Pattern::new(&atoms).unwrap();
+            let hay = hay.as_bytes();
+            let places: Vec<usize> = (from..=last).filter(|at| pattern.matches_at(hay, *at)).collect();
+            prop_assert_eq!(pattern.find(hay, from, last), places.first().copied());
+            prop_assert_eq!(pattern.rfind(hay, from, last), places.last().copied());
+            prop_assert_eq!(pattern.searcher().find(hay, from, last), places.first().copied());
+        }
+
+        #[test]
+        fn a_pattern_is_made_of_the_atoms_it_was_made_from(atoms in prop::collection::vec(atom(), 0..12)) {
+            prop_assert_eq!(Pattern::new(&atoms).unwrap().atoms().collect::<Vec<_>>(), atoms);
+        }
     }
 }

@@ -2,21 +2,18 @@
 //!
 //! Owns the public face of the library. Does not own how a file is read (`stream`, `file`) or judged (`decide`).
 
-use std::{
-    collections::HashMap,
-    io,
-    path::Path,
-    sync::OnceLock,
-};
+use std::{collections::HashMap, io, path::Path, sync::OnceLock};
 
 use crate::{
     compiled,
     container::Containers,
+    decide,
     error::LoadError,
+    explain::{self, Explanation, Trace},
     file,
     identification::Identification,
     load,
-    matcher::{Matcher, Prepared},
+    matcher::{Matcher, Prepared, Priorities},
     model::{Format, Model},
     stream::Stream,
 };
@@ -81,7 +78,10 @@ impl Signatures {
                     }
                 }
             }
-            let puids = model.containers.iter().flat_map(|container| &container.puids);
+            let puids = model
+                .containers
+                .iter()
+                .flat_map(|container| &container.puids);
             if !puids.into_iter().any(|puid| *puid == format.puid) {
                 for signature in &format.signatures {
                     owners.entry(*signature).or_default().push(at);
@@ -92,8 +92,22 @@ impl Signatures {
             let formats = owners.get(&signature.id)?;
             Some(Prepared::new(signature, formats.clone()))
         });
+        let by_id: HashMap<u32, u32> = (0_u32..)
+            .zip(&model.formats)
+            .map(|(at, format)| (format.id, at))
+            .collect();
+        let lower = model.formats.iter().map(|format| {
+            let ids = format.priority_over.iter();
+            ids.filter_map(|id| by_id.get(id).copied()).collect()
+        });
+        let priorities = Priorities {
+            over: lower.collect(),
+            containers: decide::container_puids()
+                .filter_map(|puid| by_puid.get(puid).copied())
+                .collect(),
+        };
         Self {
-            matcher: Matcher::new(prepared.collect()),
+            matcher: Matcher::new(prepared.collect(), priorities),
             containers: Containers::new(&model.containers),
             version: model.version,
             container_version: model.container_version,
@@ -125,12 +139,26 @@ impl Signatures {
 
     /// Identifies a file, reading no more of it than is needed.
     pub fn identify_file(&self, path: &Path) -> io::Result<Identification> {
-        file::identify(self, path)
+        file::identify(self, path, None)
     }
 
     /// Identifies bytes that are at hand as a whole. Of the `name` only the extension matters.
     pub fn identify_bytes(&self, name: &str, bytes: &[u8]) -> Identification {
-        file::identify_bytes(self, name, bytes)
+        file::identify_bytes(self, name, bytes, None)
+    }
+
+    /// As [`identify_file`](Self::identify_file), and why the answer is not another one.
+    pub fn explain_file(&self, path: &Path) -> io::Result<Explanation> {
+        let mut trace = Trace::default();
+        let identification = file::identify(self, path, Some(&mut trace))?;
+        Ok(explain::explain(self, identification, trace))
+    }
+
+    /// As [`identify_bytes`](Self::identify_bytes), and why the answer is not another one.
+    pub fn explain_bytes(&self, name: &str, bytes: &[u8]) -> Explanation {
+        let mut trace = Trace::default();
+        let identification = file::identify_bytes(self, name, bytes, Some(&mut trace));
+        explain::explain(self, identification, trace)
     }
 
     /// Identifies bytes that come by once, in order. Of the `name` only the extension matters.

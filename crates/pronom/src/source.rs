@@ -31,7 +31,9 @@ impl ReadAt for &[u8] {
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.len());
         let count = buf.len().min(self.len() - from);
         buf[..count].copy_from_slice(&self[from..from + count]);
         Ok(count)
@@ -103,7 +105,11 @@ impl<'a> Source<'a> {
     }
 
     /// Exactly `count` bytes at `offset`, or an error if the object ends before.
-    pub(crate) fn exact(&mut self, offset: u64, count: usize) -> io::Result<std::borrow::Cow<'a, [u8]>> {
+    pub(crate) fn exact(
+        &mut self,
+        offset: u64,
+        count: usize,
+    ) -> io::Result<std::borrow::Cow<'a, [u8]>> {
         let bytes = self.up_to(offset, count)?;
         if bytes.len() < count {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -112,7 +118,11 @@ impl<'a> Source<'a> {
     }
 
     /// As many of `count` bytes at `offset` as the object has.
-    pub(crate) fn up_to(&mut self, offset: u64, count: usize) -> io::Result<std::borrow::Cow<'a, [u8]>> {
+    pub(crate) fn up_to(
+        &mut self,
+        offset: u64,
+        count: usize,
+    ) -> io::Result<std::borrow::Cow<'a, [u8]>> {
         let left = self.size.saturating_sub(offset);
         let count = usize::try_from(left).map_or(count, |left| count.min(left));
         if let Some(bytes) = self.held(offset, count) {
@@ -123,5 +133,19 @@ impl<'a> Source<'a> {
         self.fetched += got as u64;
         bytes.truncate(got);
         Ok(bytes.into())
+    }
+
+    /// Fills `buf` from `offset` on, as far as the object goes.
+    pub(crate) fn fill(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.size.saturating_sub(offset);
+        let count = usize::try_from(left).map_or(buf.len(), |left| buf.len().min(left));
+        let buf = &mut buf[..count];
+        if let Some(bytes) = self.held(offset, count) {
+            buf.copy_from_slice(bytes);
+            return Ok(count);
+        }
+        let got = self.random.read_at(offset, buf)?;
+        self.fetched += got as u64;
+        Ok(got)
     }
 }

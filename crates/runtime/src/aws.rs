@@ -55,6 +55,21 @@ pub struct Keys {
     pub secret_key: SecretString,
 }
 
+/// An error and its causes in one line for the log. The SDK's own text of an error is only
+/// its kind, and its debug form is the whole response.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut said = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if said.last() != Some(&text) {
+            said.push(text);
+        }
+        cause = error.source();
+    }
+    said.join(": ")
+}
+
 impl Access {
     /// The configuration that clients of single services are built from.
     pub async fn load(&self) -> SdkConfig {
@@ -87,5 +102,23 @@ impl Access {
             ));
         }
         loader.load().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("dispatch failure")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn a_description_names_the_causes_and_nothing_twice() {
+        let inner = io::Error::other(io::Error::other("connection refused"));
+        let text = describe(&Outer(inner));
+        assert_eq!(text, "dispatch failure: connection refused");
     }
 }

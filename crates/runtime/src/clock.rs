@@ -25,6 +25,10 @@ pub struct SystemClock;
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the time comes from"
+    )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }

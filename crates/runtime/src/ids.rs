@@ -22,6 +22,7 @@ pub trait Ids: Send + Sync {
 pub struct SystemIds;
 
 impl Ids for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "this is where ids come from")]
     fn uuid7(&self) -> Uuid {
         Uuid::now_v7()
     }

@@ -79,6 +79,7 @@ impl Shutdown {
 
     /// Starts a task that [`Shutdown::drain`] waits for. The hard signal drops `future`
     /// where it stands, so what must be given back is given back on drop.
+    #[expect(clippy::disallowed_methods, reason = "this is where tasks are started")]
     pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<Result<F::Output, Lost>>
     where
         F: Future + Send + 'static,
@@ -123,10 +124,13 @@ impl Shutdown {
 
     /// Waits for Ctrl-C or SIGTERM and begins the shutdown. A second one, while the drain is
     /// going on, gives the hard signal.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it waits for a signal that need never come"
+    )]
     pub fn listen(&self) -> std::io::Result<()> {
         let mut interrupts = Interrupts::new()?;
         let (soft, hard) = (self.soft.clone(), self.hard.clone());
-        // Not tracked: it waits for a signal that need never come.
         tokio::spawn(async move {
             interrupts.next().await;
             tracing::info!("stopping; interrupt again to stop at once");

@@ -13,9 +13,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Our own lines from `info`, everybody else's only when something is wrong.
+/// Our own lines from `info`, everybody else's only when something is wrong. `s3s` calls every
+/// answer an error that is not a success, an absent key included; `embedded` says what matters.
 pub const DEFAULT_FILTER: &str =
-    "warn,muniment=info,api=info,worker=info,embedded=info,runtime=info";
+    "warn,s3s=off,muniment=info,api=info,worker=info,embedded=info,runtime=info";
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,6 +107,7 @@ mod tests {
             tracing::debug!(target: "api", "our detail");
             tracing::info!(target: "hyper", "theirs");
             tracing::warn!(target: "hyper", "their trouble");
+            tracing::error!(target: "s3s::ops", "no such key");
         });
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -114,9 +116,15 @@ mod tests {
     #[test]
     fn by_default_others_are_heard_only_when_something_is_wrong() {
         let text = lines(Format::Text, None);
-        let heard =
-            ["ours", "our detail", "theirs", "their trouble"].map(|said| text.contains(said));
-        assert_eq!(heard, [true, false, false, true]);
+        let said = [
+            "ours",
+            "our detail",
+            "theirs",
+            "their trouble",
+            "no such key",
+        ];
+        let heard = said.map(|said| text.contains(said));
+        assert_eq!(heard, [true, false, false, true, false]);
     }
 
     #[test]

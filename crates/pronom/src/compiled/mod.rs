@@ -26,14 +26,17 @@ pub fn compile(binary: &Path, container: Option<&Path>) -> Result<Vec<u8>, LoadE
 
 pub(crate) fn encode(model: &Model) -> Vec<u8> {
     let mut bytes = MARKER.to_vec();
-    bytes.extend(miniz_oxide::deflate::compress_to_vec(&writer::write(model), LEVEL));
+    bytes.extend(miniz_oxide::deflate::compress_to_vec(
+        &writer::write(model),
+        LEVEL,
+    ));
     bytes
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Model, LoadError> {
-    let packed = bytes
-        .strip_prefix(MARKER)
-        .ok_or(LoadError::Compiled("not compiled by this version of the library"))?;
+    let packed = bytes.strip_prefix(MARKER).ok_or(LoadError::Compiled(
+        "not compiled by this version of the library",
+    ))?;
     let unpacked = miniz_oxide::inflate::decompress_to_vec_with_limit(packed, MAX_UNPACKED)
         .map_err(|_| LoadError::Compiled("damaged"))?;
     reader::read(&unpacked).ok_or(LoadError::Compiled("damaged"))
@@ -60,6 +63,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn damage_is_an_error_or_another_model_but_never_a_panic(at in 0..BUILTIN.len(), byte: u8) {
             let mut bytes = BUILTIN.to_vec();

@@ -1,7 +1,10 @@
 //! The model as numbers and strings: writing.
 
 use crate::{
-    model::{Alternatives, ByteSequence, ContainerKind, ContainerSignature, Format, Model, Reference, Signature},
+    model::{
+        Alternatives, ByteSequence, ContainerKind, ContainerSignature, Format, Model, Reference,
+        Signature,
+    },
     pattern::{Atom, Pattern},
 };
 

@@ -11,14 +11,11 @@ mod zip;
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    matcher::{Prepared, candidate::Candidate, window::Window},
+    matcher::{self, Prepared, candidate::Candidate, memo::Memo, window::Window},
     model::{ContainerKind, ContainerSignature, Reference},
     signatures::Signatures,
     source::Source,
 };
-
-/// More than this of one entry is not looked at.
-const MAX_CONTENT: usize = 8 << 20;
 
 /// The container signatures, arranged by the entries that they need.
 #[derive(Debug, Default)]
@@ -36,6 +33,7 @@ pub(crate) struct Kind {
 
 #[derive(Debug)]
 struct Wanted {
+    id: u32,
     puids: Vec<String>,
     files: usize,
 }
@@ -55,6 +53,14 @@ struct File {
     content: Vec<Prepared>,
 }
 
+/// A container signature of which some files fit, but not all.
+#[derive(Debug)]
+pub(crate) struct NearContainer {
+    pub(crate) id: u32,
+    pub(crate) puids: Vec<String>,
+    pub(crate) missing: Vec<String>,
+}
+
 /// What was found in a container.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -71,11 +77,21 @@ impl Containers {
                 ContainerKind::Zip => containers.zip.add(signature),
             }
         }
+        containers.ole2.number();
+        containers.zip.number();
         containers
     }
 }
 
 impl Kind {
+    /// Gives equal subsequences the same number, so that they are looked for once.
+    fn number(&mut self) {
+        for entry in self.entries.values_mut() {
+            let files = entry.files.iter_mut();
+            matcher::number_chains(files.flat_map(|file| &mut file.content));
+        }
+    }
+
     fn add(&mut self, signature: &ContainerSignature) {
         if signature.files.is_empty() {
             return;
@@ -83,7 +99,9 @@ impl Kind {
         let at = self.signatures.len();
         for file in &signature.files {
             let content = file.signatures.iter();
-            let content: Vec<_> = content.map(|inner| Prepared::new(inner, Vec::new())).collect();
+            let content: Vec<_> = content
+                .map(|inner| Prepared::new(inner, Vec::new()))
+                .collect();
             let entry = self.entries.entry(file.path.clone()).or_default();
             let needs = content.iter().map(need);
             entry.need = needs.fold(entry.need, usize::max);
@@ -93,13 +111,14 @@ impl Kind {
             });
         }
         self.signatures.push(Wanted {
+            id: signature.id,
             puids: signature.puids.clone(),
             files: signature.files.len(),
         });
     }
 }
 
-/// So many bytes of an entry decide a signature.
+/// So many bytes of an entry decide a signature; `usize::MAX` if all of them do.
 fn need(signature: &Prepared) -> usize {
     let needs = signature.sequences.iter().map(|sequence| {
         match (sequence.reference, sequence.chains.as_slice()) {
@@ -107,7 +126,7 @@ fn need(signature: &Prepared) -> usize {
             _ => usize::MAX,
         }
     });
-    needs.max().unwrap_or(0).min(MAX_CONTENT)
+    needs.max().unwrap_or(0)
 }
 
 /// Which signatures are satisfied so far.
@@ -137,21 +156,49 @@ impl<'a> Progress<'a> {
         let Some(entry) = self.kind.entries.get(path) else {
             return;
         };
+        let bytes = content.unwrap_or_default();
+        let window = Window {
+            bytes,
+            base: 0,
+            size: whole.then_some(bytes.len() as u64),
+        };
+        let mut memo = Memo::new(&window);
         for (at, file) in entry.files.iter().enumerate() {
-            let fits = match content {
-                _ if file.content.is_empty() => true,
-                None => false,
-                Some(bytes) => {
-                    let size = whole.then_some(bytes.len() as u64);
-                    let window = Window { bytes, base: 0, size };
-                    file.content.iter().any(|inner| matches(inner, &window))
-                }
-            };
+            let mut inside = file.content.iter();
+            let fits = file.content.is_empty()
+                || content.is_some() && inside.any(|inner| matches(inner, &mut memo, whole));
             let first = fits && self.matched.insert((path.to_owned(), at));
             if first {
                 self.missing[file.signature] -= 1;
             }
         }
+    }
+
+    /// The signatures of which some files fit, but not all.
+    fn near(&self) -> Vec<NearContainer> {
+        let some = |(wanted, missing): &(&Wanted, &usize)| (1..wanted.files).contains(*missing);
+        let signatures = self.kind.signatures.iter().zip(&self.missing).enumerate();
+        signatures
+            .filter(|(_, signature)| some(signature))
+            .map(|(at, (wanted, _))| NearContainer {
+                id: wanted.id,
+                puids: wanted.puids.clone(),
+                missing: self.missing_paths(at),
+            })
+            .collect()
+    }
+
+    fn missing_paths(&self, signature: usize) -> Vec<String> {
+        let mut paths = Vec::new();
+        for (path, entry) in &self.kind.entries {
+            for (at, file) in entry.files.iter().enumerate() {
+                if file.signature == signature && !self.matched.contains(&(path.clone(), at)) {
+                    paths.push(path.clone());
+                }
+            }
+        }
+        paths.sort();
+        paths
     }
 
     fn puids(&self) -> Vec<String> {
@@ -169,11 +216,11 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn matches(signature: &Prepared, window: &Window<'_>) -> bool {
+fn matches(signature: &Prepared, memo: &mut Memo<'_>, whole: bool) -> bool {
     let mut candidate = Candidate::of(signature);
-    candidate.start(signature, window)
-        && (window.is_last() && candidate.end(signature, window) || !candidate.waits_for_end())
-        && candidate.advance(signature, window)
+    candidate.start(signature, memo)
+        && (whole && candidate.end(signature, memo) || !candidate.waits_for_end())
+        && candidate.advance(signature, memo)
         && candidate.is_complete()
 }
 
@@ -182,6 +229,7 @@ pub(crate) fn identify(
     signatures: &Signatures,
     kind: ContainerKind,
     source: &mut Source<'_>,
+    near: Option<&mut Vec<NearContainer>>,
 ) -> (Found, Option<String>) {
     let mut found = Found::default();
     let containers = &signatures.containers;
@@ -201,5 +249,8 @@ pub(crate) fn identify(
         }
     };
     found.puids = progress.puids();
+    if let Some(near) = near {
+        near.extend(progress.near());
+    }
     (found, error)
 }

@@ -19,6 +19,8 @@ const MAX_ENTRIES: usize = 100_000;
 /// Sectors of allocation table that are kept: enough for a file of 2 GB.
 const MAX_TABLE: usize = 32_768;
 const MINI_SHIFT: u32 = 6;
+/// More than this of one stream is not looked at.
+const MAX_STREAM: usize = 32 << 20;
 const MAX_DEPTH: usize = 64;
 
 /// Why a compound file cannot be looked into.
@@ -57,7 +59,9 @@ const STREAM: u8 = 2;
 const ROOT: u8 = 5;
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).map_or(0, |bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
+    bytes
+        .get(at..at + 2)
+        .map_or(0, |bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -65,11 +69,16 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Shows the entries to `progress`.
-pub(super) fn walk(source: &mut Source<'_>, progress: &mut Progress<'_>, found: &mut Found) -> Result<(), Error> {
+pub(super) fn walk(
+    source: &mut Source<'_>,
+    progress: &mut Progress<'_>,
+    found: &mut Found,
+) -> Result<(), Error> {
     let (compound, nodes) = open(source)?;
     let root = nodes.first().filter(|node| node.kind == ROOT);
     let root = root.ok_or(Error::Malformed("no root entry"))?;
     let mut seen = vec![false; nodes.len()];
+    let mut too_large = false;
     let mut stack = vec![(root.child, String::new(), 0)];
     while let Some((at, folder, depth)) = stack.pop() {
         let Some(node) = nodes.get(at as usize).filter(|_| !seen[at as usize]) else {
@@ -90,11 +99,16 @@ pub(super) fn walk(source: &mut Source<'_>, progress: &mut Progress<'_>, found: 
             progress.entry(&path, None, true);
             continue;
         }
-        let content = compound.content(source, node, need)?;
+        let content = compound.content(source, node, need.min(MAX_STREAM))?;
         let whole = content.len() as u64 == node.size;
+        too_large |= !whole && need > MAX_STREAM;
         progress.entry(&path, Some(&content), whole);
     }
-    Ok(())
+    if too_large {
+        Err(Error::TooLarge)
+    } else {
+        Ok(())
+    }
 }
 
 fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
@@ -115,7 +129,9 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
     };
     for sector in table_sectors(source, &compound, &header)? {
         let bytes = compound.sector(source, sector)?;
-        compound.table.extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
+        compound
+            .table
+            .extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
     }
     let directory = compound.chain(u32_at(&header, 48), MAX_ENTRIES)?;
     let mut nodes = Vec::new();
@@ -126,9 +142,12 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
             return Err(Error::TooLarge);
         }
     }
-    for sector in compound.chain(u32_at(&header, 60), MAX_TABLE)? {
+    let mini_sectors = (u32_at(&header, 64) as usize).min(MAX_TABLE);
+    for sector in compound.chain(u32_at(&header, 60), mini_sectors)? {
         let bytes = compound.sector(source, sector)?;
-        compound.mini_table.extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
+        compound
+            .mini_table
+            .extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
     }
     if let Some(root) = nodes.first() {
         compound.mini = compound.chain(root.start, usize::MAX)?;
@@ -137,12 +156,20 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
 }
 
 /// The sectors that hold the allocation table.
-fn table_sectors(source: &mut Source<'_>, compound: &Compound, header: &[u8]) -> Result<Vec<u32>, Error> {
+fn table_sectors(
+    source: &mut Source<'_>,
+    compound: &Compound,
+    header: &[u8],
+) -> Result<Vec<u32>, Error> {
     let count = u32_at(header, 44) as usize;
     if count == 0 || count > MAX_TABLE {
-        return Err(Error::Malformed("an allocation table of an impossible size"));
+        return Err(Error::Malformed(
+            "an allocation table of an impossible size",
+        ));
     }
-    let mut sectors: Vec<u32> = (0..109.min(count)).map(|at| u32_at(header, 76 + at * 4)).collect();
+    let mut sectors: Vec<u32> = (0..109.min(count))
+        .map(|at| u32_at(header, 76 + at * 4))
+        .collect();
     let mut next = u32_at(header, 68);
     let per_sector = (1_usize << compound.shift) / 4 - 1;
     while sectors.len() < count {
@@ -156,7 +183,9 @@ fn table_sectors(source: &mut Source<'_>, compound: &Compound, header: &[u8]) ->
 
 fn node(bytes: &[u8]) -> Node {
     let length = usize::from(u16_at(bytes, 64)).clamp(2, 64);
-    let units = bytes[..length - 2].chunks_exact(2).map(|unit| u16_at(unit, 0));
+    let units = bytes[..length - 2]
+        .chunks_exact(2)
+        .map(|unit| u16_at(unit, 0));
     Node {
         name: char::decode_utf16(units)
             .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
@@ -191,10 +220,17 @@ impl Compound {
         let wanted = usize::try_from(node.size).unwrap_or(usize::MAX).min(need);
         let mut content = Vec::with_capacity(wanted);
         if node.size < self.cutoff {
-            for mini in follow(&self.mini_table, node.start, wanted.div_ceil(1 << MINI_SHIFT))? {
+            for mini in follow(
+                &self.mini_table,
+                node.start,
+                wanted.div_ceil(1 << MINI_SHIFT),
+            )? {
                 let at = u64::from(mini) << MINI_SHIFT;
                 let sector = usize::try_from(at >> self.shift).unwrap_or(usize::MAX);
-                let sector = self.mini.get(sector).ok_or(Error::Malformed("a small stream without a sector"))?;
+                let sector = self
+                    .mini
+                    .get(sector)
+                    .ok_or(Error::Malformed("a small stream without a sector"))?;
                 let within = at & ((1 << self.shift) - 1);
                 let position = ((u64::from(*sector) + 1) << self.shift) + within;
                 content.extend_from_slice(&source.up_to(position, 1 << MINI_SHIFT)?);
@@ -224,7 +260,7 @@ fn follow(table: &[u32], start: u32, limit: usize) -> Result<Vec<u32>, Error> {
     Ok(sectors)
 }
 
-/// Whether a stream says that the document is encrypted: OOXML in its envelope, Word, Excel and PowerPoint.
+/// Whether a stream says that the document is encrypted: OOXML in its envelope, Word, Excel, presentations.
 fn is_encrypted(source: &mut Source<'_>, compound: &Compound, node: &Node, path: &str) -> bool {
     match path {
         "EncryptedPackage" | "EncryptionInfo" | "EncryptedSummary" => true,
@@ -245,7 +281,9 @@ fn has_file_pass(records: &[u8]) -> bool {
         if u16_at(rest, 0) == 0x2F {
             return true;
         }
-        rest = rest.get(4 + usize::from(u16_at(rest, 2))..).unwrap_or_default();
+        rest = rest
+            .get(4 + usize::from(u16_at(rest, 2))..)
+            .unwrap_or_default();
     }
     false
 }

@@ -21,6 +21,8 @@ const LOCAL_LEN: usize = 30;
 const MAX_COMMENT: usize = 0xFFFF;
 const MAX_ENTRIES: u64 = 1_000_000;
 const MAX_DIRECTORY: u64 = 64 << 20;
+/// More than this of one entry is not unpacked.
+const MAX_UNPACKED: usize = 8 << 20;
 const PIECE: usize = 64 << 10;
 
 /// Why a ZIP file cannot be looked into.
@@ -62,7 +64,11 @@ struct Directory {
 }
 
 /// Shows the entries to `progress`.
-pub(super) fn walk(source: &mut Source<'_>, progress: &mut Progress<'_>, found: &mut Found) -> Result<(), Error> {
+pub(super) fn walk(
+    source: &mut Source<'_>,
+    progress: &mut Progress<'_>,
+    found: &mut Found,
+) -> Result<(), Error> {
     let directory = directory(source)?;
     let entries = entries(source, &directory, progress, found)?;
     let mut too_large = None;
@@ -80,11 +86,11 @@ pub(super) fn walk(source: &mut Source<'_>, progress: &mut Progress<'_>, found: 
         if entry.encrypted {
             return Err(Error::Encrypted(name));
         }
-        let (content, whole) = content(source, &entry, &directory, need)?;
+        let (content, whole) = content(source, &entry, &directory, need.min(MAX_UNPACKED))?;
         if name == MANIFEST {
             found.encrypted |= is_encrypted(&content);
         }
-        if !whole && need >= super::MAX_CONTENT {
+        if !whole && need > MAX_UNPACKED {
             too_large = Some(name.clone());
         }
         progress.entry(&name, Some(&content), whole);
@@ -130,19 +136,26 @@ fn directory(source: &mut Source<'_>) -> Result<Directory, Error> {
         return Err(Error::Malformed("spread over several disks"));
     }
     let mut limit = position;
-    let locator = position.checked_sub(20).map(|at| source.exact(at, 20)).transpose()?;
+    let locator = position
+        .checked_sub(20)
+        .map(|at| source.exact(at, 20))
+        .transpose()?;
     if let Some(locator) = locator.filter(|locator| locator.starts_with(b"PK\x06\x07")) {
         let at = u64_at(&locator, 8);
         let record = source.exact(at, 56)?;
         if !record.starts_with(b"PK\x06\x06") {
             return Err(Error::Malformed("no ZIP64 record where it should be"));
         }
-        (entries, size, offset) = (u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48));
+        (entries, size, offset) = (
+            u64_at(&record, 32),
+            u64_at(&record, 40),
+            u64_at(&record, 48),
+        );
         limit = at;
     }
-    let start = limit
-        .checked_sub(size)
-        .ok_or(Error::Malformed("the central directory is larger than the file"))?;
+    let start = limit.checked_sub(size).ok_or(Error::Malformed(
+        "the central directory is larger than the file",
+    ))?;
     Ok(Directory {
         start,
         size,
@@ -204,7 +217,9 @@ fn entries(
         at += wanted;
     }
     if count & 0xFFFF != directory.entries & 0xFFFF {
-        return Err(Error::Malformed("not as many entries as the directory says"));
+        return Err(Error::Malformed(
+            "not as many entries as the directory says",
+        ));
     }
     Ok(entries)
 }
@@ -258,12 +273,19 @@ fn content(
             Ok((bytes, whole))
         }
         8 => inflate(source, data, entry.packed, need),
-        _ => Err(Error::Malformed("an entry is packed in a way that is not supported")),
+        _ => Err(Error::Malformed(
+            "an entry is packed in a way that is not supported",
+        )),
     }
 }
 
 /// Unpacks until there are `need` bytes.
-fn inflate(source: &mut Source<'_>, data: u64, packed: u64, need: usize) -> Result<(Vec<u8>, bool), Error> {
+fn inflate(
+    source: &mut Source<'_>,
+    data: u64,
+    packed: u64,
+    need: usize,
+) -> Result<(Vec<u8>, bool), Error> {
     let mut state = Box::<DecompressorOxide>::default();
     let mut out = vec![0; need.min(16 << 10)];
     let (mut read, mut written) = (0_u64, 0_usize);

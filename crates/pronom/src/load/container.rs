@@ -11,7 +11,10 @@ pub(super) fn read(root: &Element, model: &mut Model) -> Result<(), Problem> {
     if root.name != "ContainerSignatureMapping" {
         return Err(Problem::new(
             root.line,
-            format!("<{}> is not the root of a container signature file", root.name),
+            format!(
+                "<{}> is not the root of a container signature file",
+                root.name
+            ),
         ));
     }
     root.required("signatureVersion")?
@@ -38,7 +41,10 @@ fn signature(element: &Element, mappings: &[(u32, &str)]) -> Result<ContainerSig
         "OLE2" => ContainerKind::Ole2,
         "ZIP" => ContainerKind::Zip,
         other => {
-            return Err(Problem::new(element.line, format!("ContainerType={other:?} is not supported")));
+            return Err(Problem::new(
+                element.line,
+                format!("ContainerType={other:?} is not supported"),
+            ));
         }
     };
     let mut files: Vec<ContainerFile> = Vec::new();

@@ -9,7 +9,7 @@ use super::{
     xml::{Element, Problem},
 };
 use crate::{
-    model::{Alternatives, ByteSequence, Fragment, Reference, Signature, SubSequence},
+    model::{Alternatives, ByteSequence, Fragment, MAX_SPAN, Reference, Signature, SubSequence},
     pattern::Pattern,
 };
 
@@ -26,7 +26,10 @@ pub(super) fn signatures(collection: &Element) -> Result<Vec<Signature>, Problem
             sequences.push(byte_sequence(sequence)?);
         }
         if sequences.is_empty() {
-            return Err(Problem::new(element.line, "a signature without a byte sequence"));
+            return Err(Problem::new(
+                element.line,
+                "a signature without a byte sequence",
+            ));
         }
         signatures.push(Signature { id, sequences });
     }
@@ -39,7 +42,10 @@ fn byte_sequence(element: &Element) -> Result<ByteSequence, Problem> {
         Some("EOFoffset") => Reference::End,
         None | Some("" | "NOoffset" | "Variable") => Reference::Anywhere,
         Some(other) => {
-            return Err(Problem::new(element.line, format!("Reference={other:?} is not supported")));
+            return Err(Problem::new(
+                element.line,
+                format!("Reference={other:?} is not supported"),
+            ));
         }
     };
     let mut elements: Vec<(u32, &Element)> = Vec::new();
@@ -56,7 +62,16 @@ fn byte_sequence(element: &Element) -> Result<ByteSequence, Problem> {
         from_items(items, 0, 0, element.line, &mut subsequences)?;
     }
     if subsequences.is_empty() {
-        return Err(Problem::new(element.line, "a byte sequence without a subsequence"));
+        return Err(Problem::new(
+            element.line,
+            "a byte sequence without a subsequence",
+        ));
+    }
+    if subsequences.iter().any(|sub| sub.span() > MAX_SPAN) {
+        return Err(Problem::new(
+            element.line,
+            format!("a subsequence of more than {MAX_SPAN} bytes"),
+        ));
     }
     Ok(ByteSequence {
         reference,
@@ -84,7 +99,10 @@ fn subsequence(element: &Element, into: &mut Vec<SubSequence>) -> Result<(), Pro
             only.right = right;
             Ok(())
         }
-        _ => Err(Problem::new(sequence.line, "fragments around a sequence that has gaps")),
+        _ => Err(Problem::new(
+            sequence.line,
+            "fragments around a sequence that has gaps",
+        )),
     }
 }
 
@@ -104,8 +122,8 @@ fn fragments(element: &Element, name: &str) -> Result<Vec<Alternatives>, Problem
     for child in element.named(name) {
         let min = offset(child, "MinOffset")?.unwrap_or(0);
         let max = offset(child, "MaxOffset")?.unwrap_or(min).max(min);
-        let pattern = syntax::parse_bytes(&child.text)
-            .map_err(|text| Problem::new(child.line, text))?;
+        let pattern =
+            syntax::parse_bytes(&child.text).map_err(|text| Problem::new(child.line, text))?;
         positions
             .entry(child.number("Position")?.unwrap_or(1))
             .or_default()
@@ -122,12 +140,23 @@ fn from_items(
     line: usize,
     into: &mut Vec<SubSequence>,
 ) -> Result<(), Problem> {
-    let mut run = Run { min, max, ..Run::default() };
+    let mut run = Run {
+        min,
+        max,
+        ..Run::default()
+    };
     for item in items {
         match item {
+            Item::Gap(min, _) if min > MAX_OFFSET => {
+                return Err(Problem::new(line, format!("a gap of {min} bytes")));
+            }
             Item::Gap(min, None) => {
                 into.push(run.finish(line)?);
-                run = Run { min, max: min, ..Run::default() };
+                run = Run {
+                    min,
+                    max: min,
+                    ..Run::default()
+                };
             }
             Item::Gap(min, Some(max)) => {
                 if max > MAX_OFFSET {
@@ -137,7 +166,10 @@ fn from_items(
                     run.min = run.min.saturating_add(min).min(MAX_OFFSET);
                     run.max = run.max.saturating_add(max).min(MAX_OFFSET);
                 } else {
-                    run.gap = (run.gap.0 + min, run.gap.1 + max);
+                    run.gap = (
+                        run.gap.0.saturating_add(min).min(MAX_OFFSET),
+                        run.gap.1.saturating_add(max).min(MAX_OFFSET),
+                    );
                 }
             }
             Item::Bytes(pattern) => run.push(vec![pattern]),
@@ -169,7 +201,11 @@ impl Run {
             .max_by_key(|at| self.pieces[*at].1[0].literal().1.len())
             .ok_or_else(|| Problem::new(line, "a sequence without plain bytes"))?;
         let side = |(min, max): (u32, u32), patterns: &[Pattern]| -> Alternatives {
-            let fragment = |pattern: &Pattern| Fragment { min, max, pattern: pattern.clone() };
+            let fragment = |pattern: &Pattern| Fragment {
+                min,
+                max,
+                pattern: pattern.clone(),
+            };
             patterns.iter().map(fragment).collect()
         };
         // A piece on the left keeps the gap to the piece on its right.

@@ -39,9 +39,8 @@ impl Element {
     }
 
     pub(crate) fn required(&self, name: &str) -> Result<&str, Problem> {
-        self.attribute(name).ok_or_else(|| {
-            Problem::new(self.line, format!("<{}> has no {name}", self.name))
-        })
+        self.attribute(name)
+            .ok_or_else(|| Problem::new(self.line, format!("<{}> has no {name}", self.name)))
     }
 
     /// A number in an attribute; `None` if the attribute is not there.
@@ -80,16 +79,20 @@ const IGNORED: [&[u8]; 2] = [b"Shift", b"DefaultShift"];
 
 /// The root element of `text`.
 pub(crate) fn parse(text: &str) -> Result<Element, Problem> {
-    let mut lines = Lines { text, at: 0, line: 1 };
+    let mut lines = Lines {
+        text,
+        at: 0,
+        line: 1,
+    };
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = vec![Element::default()];
     let mut elements = 0;
     let mut ignoring = 0_usize;
     loop {
         let line = lines.at(reader.buffer_position());
-        let event = reader.read_event().map_err(|error| {
-            Problem::new(lines.at(reader.error_position()), error.to_string())
-        })?;
+        let event = reader
+            .read_event()
+            .map_err(|error| Problem::new(lines.at(reader.error_position()), error.to_string()))?;
         match event {
             Event::Start(start) => {
                 if ignoring > 0 || IGNORED.contains(&start.local_name().as_ref()) {
@@ -98,14 +101,20 @@ pub(crate) fn parse(text: &str) -> Result<Element, Problem> {
                 }
                 elements += 1;
                 if elements > MAX_ELEMENTS || open.len() > MAX_DEPTH {
-                    return Err(Problem::new(line, "more elements than a signature file has"));
+                    return Err(Problem::new(
+                        line,
+                        "more elements than a signature file has",
+                    ));
                 }
                 open.push(element(&start, line)?);
             }
             Event::Empty(start) if ignoring == 0 => {
                 elements += 1;
                 if elements > MAX_ELEMENTS {
-                    return Err(Problem::new(line, "more elements than a signature file has"));
+                    return Err(Problem::new(
+                        line,
+                        "more elements than a signature file has",
+                    ));
                 }
                 let child = element(&start, line)?;
                 if let Some(parent) = open.last_mut() {
@@ -132,10 +141,11 @@ pub(crate) fn parse(text: &str) -> Result<Element, Problem> {
     }
     let line = lines.at(reader.buffer_position());
     match (open.pop(), open.is_empty()) {
-        (Some(mut root), true) if root.children.len() == 1 => {
-            Ok(root.children.swap_remove(0))
-        }
-        _ => Err(Problem::new(line, "the file ends before its root element does")),
+        (Some(mut root), true) if root.children.len() == 1 => Ok(root.children.swap_remove(0)),
+        _ => Err(Problem::new(
+            line,
+            "the file ends before its root element does",
+        )),
     }
 }
 
@@ -175,7 +185,9 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn at(&mut self, position: u64) -> usize {
-        let position = usize::try_from(position).unwrap_or(usize::MAX).min(self.text.len());
+        let position = usize::try_from(position)
+            .unwrap_or(usize::MAX)
+            .min(self.text.len());
         if let Some(passed) = self.text.as_bytes().get(self.at..position) {
             self.line += memchr::memchr_iter(b'\n', passed).count();
             self.at = position;

@@ -6,6 +6,8 @@
 use super::{
     Matcher,
     candidate::{Candidate, State},
+    chain::Chain,
+    memo::Memo,
     needles::Needles,
     window::Window,
 };
@@ -22,33 +24,62 @@ pub(crate) struct Scan<'m> {
     pub(crate) candidates: Vec<Candidate>,
     /// Signatures that begin at the tail, once it was seen.
     late: Vec<Candidate>,
+    /// Signatures that were refused, if that is to be explained.
+    refused: Option<Vec<Candidate>>,
 }
 
 impl<'m> Scan<'m> {
     /// Begins with the first window of a file.
     pub(crate) fn new(matcher: &'m Matcher, head: &Window<'_>) -> Self {
+        Self::begin(matcher, head, None)
+    }
+
+    /// Begins with the first window of a file, and keeps what is refused.
+    pub(crate) fn explaining(matcher: &'m Matcher, head: &Window<'_>) -> Self {
+        Self::begin(matcher, head, Some(Vec::new()))
+    }
+
+    fn begin(matcher: &'m Matcher, head: &Window<'_>, mut refused: Option<Vec<Candidate>>) -> Self {
         let mut candidates = Vec::new();
+        let mut memo = Memo::new(head);
         for signature in matcher.index.lookup(head.bytes) {
             let mut candidate = Candidate::new(matcher, signature);
-            if candidate.start(&matcher.signatures[signature as usize], head) {
+            if candidate.start(&matcher.signatures[signature as usize], &mut memo) {
                 candidates.push(candidate);
+            } else if let Some(refused) = &mut refused {
+                refused.push(candidate);
             }
         }
         Self {
             matcher,
             candidates,
             late: Vec::new(),
+            refused,
         }
+    }
+
+    /// Keeps the candidates that `fits` says yes to.
+    fn sift(&mut self, mut fits: impl FnMut(&mut Candidate) -> bool) {
+        let out = self.candidates.extract_if(.., |candidate| !fits(candidate));
+        match &mut self.refused {
+            Some(refused) => refused.extend(out),
+            None => out.for_each(drop),
+        }
+    }
+
+    /// What was refused, if it was kept.
+    pub(crate) fn take_refused(&mut self) -> Vec<Candidate> {
+        self.refused.take().unwrap_or_default()
     }
 
     /// Checks what is bound to the end of the file, which `tail` holds.
     pub(crate) fn tail(&mut self, tail: &Window<'_>) {
         let signatures = &self.matcher.signatures;
-        self.candidates
-            .retain_mut(|candidate| candidate.end(&signatures[candidate.signature as usize], tail));
+        let mut memo = Memo::new(tail);
+        self.sift(|candidate| candidate.end(&signatures[candidate.signature as usize], &mut memo));
         for signature in &self.matcher.tail_led {
             let mut candidate = Candidate::new(self.matcher, *signature);
-            if candidate.end(&signatures[*signature as usize], tail) {
+            if candidate.end(&signatures[*signature as usize], &mut memo) {
                 self.late.push(candidate);
             }
         }
@@ -60,101 +91,158 @@ impl<'m> Scan<'m> {
         self.candidates.sort_by_key(|candidate| candidate.signature);
     }
 
-    /// Puts aside all signatures but those that began at the tail, to show these the file from its start.
-    pub(crate) fn only_late(&mut self) -> Vec<Candidate> {
-        std::mem::replace(&mut self.candidates, std::mem::take(&mut self.late))
-    }
-
-    pub(crate) fn late_is_looking(&self) -> bool {
-        self.late.iter().any(Candidate::is_looking)
-    }
-
     /// Whether what comes next in the file can change anything.
     pub(crate) fn is_looking(&self) -> bool {
         self.candidates.iter().any(Candidate::is_looking)
     }
 
-    /// Looks on in the next window, which overlaps the last one by the matcher's context.
+    /// So many bytes of the last window have to be in the next one as well.
+    pub(crate) fn context(&self) -> usize {
+        let signatures = &self.matcher.signatures;
+        let needs = self
+            .candidates
+            .iter()
+            .map(|candidate| candidate.context(&signatures[candidate.signature as usize]));
+        usize::try_from(needs.max().unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    /// Looks on in the next window, which overlaps the last one by the [`context`](Self::context).
     pub(crate) fn advance(&mut self, window: &Window<'_>) {
         let signatures = &self.matcher.signatures;
+        self.drop_needless();
         let looking = self.looking();
         if looking.len() >= FEW {
-            let from = looking.iter().map(|task| task.next).min().unwrap_or(window.base);
+            let from = looking
+                .iter()
+                .map(|task| task.next)
+                .min()
+                .unwrap_or(window.base);
             self.advance_in_blocks(window, from);
         }
-        self.candidates
-            .retain_mut(|candidate| candidate.advance(&signatures[candidate.signature as usize], window));
+        let mut memo = Memo::new(window);
+        self.sift(|candidate| {
+            candidate.advance(&signatures[candidate.signature as usize], &mut memo)
+        });
     }
 
     /// As long as many sequences are looked for, one pass over each block tells which of them to look for there.
     fn advance_in_blocks(&mut self, window: &Window<'_>, from: u64) {
         let signatures = &self.matcher.signatures;
-        let mut known: Vec<Task> = Vec::new();
-        let mut needles = Needles::new(&[]);
+        let mut limit = window.bytes.len();
+        let mut tasks: Vec<Task> = Vec::new();
+        let mut needles = Needles::default();
+        let mut longest = 0;
         let mut present: Vec<bool> = Vec::new();
         let mut at = window.index(from);
-        let limit = if window.is_last() {
-            window.bytes.len()
-        } else {
-            window.bytes.len().saturating_sub(self.matcher.context)
-        };
         while at < limit {
-            let tasks = self.looking();
-            if tasks.len() < FEW {
-                return;
-            }
-            let literal = |task: &Task| {
-                let prepared = &signatures[self.candidates[task.candidate].signature as usize];
-                prepared.sequences[task.sequence].chains[task.subsequence].sub.anchor.literal()
-            };
-            let same = known.len() == tasks.len() && known.iter().zip(&tasks).all(|(a, b)| a.is_same(b));
-            if !same {
-                let literals: Vec<&[u8]> = tasks.iter().map(|task| literal(task).1).collect();
+            if tasks.is_empty() {
+                tasks = self.looking();
+                if tasks.len() < FEW {
+                    return;
+                }
+                if !window.is_last() {
+                    // An anchor is left for the next window if what follows it may lie there.
+                    let reach = tasks.iter().map(|task| self.chain(task).lookahead());
+                    let reach = usize::try_from(reach.max().unwrap_or(0)).unwrap_or(usize::MAX);
+                    limit = window.bytes.len().saturating_sub(reach);
+                }
+                let literals: Vec<_> = tasks
+                    .iter()
+                    .map(|task| self.chain(task).sub.anchor.literal())
+                    .collect();
+                let ends = literals
+                    .iter()
+                    .map(|(offset, literal)| offset + literal.len());
+                longest = ends.max().unwrap_or(0);
+                let literals: Vec<&[u8]> = literals.iter().map(|(_, literal)| *literal).collect();
                 needles = Needles::new(&literals);
             }
+            if at >= limit {
+                return;
+            }
             let end = (at + BLOCK).min(limit);
-            let longest = tasks.iter().map(|task| {
-                let (offset, literal) = literal(task);
-                offset + literal.len()
-            });
-            let to = (end + longest.max().unwrap_or(0)).min(window.bytes.len());
+            let to = (end + longest).min(window.bytes.len());
             present.clear();
             present.resize(tasks.len(), false);
-            needles.search(window.bytes, at, to, |needle| present[needle] = true);
-            // Equal literals share their occurrences, but the search names only one of them.
-            for one in 0..tasks.len() {
-                if present[one] {
-                    for other in 0..tasks.len() {
-                        present[other] |= literal(&tasks[other]).1.starts_with(literal(&tasks[one]).1);
-                    }
-                }
-            }
+            needles.search(window.bytes, at, to, &mut present);
             let horizon = window.position(end);
+            let mut memo = Memo::up_to(window, horizon);
+            let mut changed = false;
             for (task, present) in tasks.iter().zip(&present) {
                 let candidate = &mut self.candidates[task.candidate];
-                let prepared = &signatures[candidate.signature as usize];
-                let sequence = &prepared.sequences[task.sequence];
+                let sequence = &signatures[candidate.signature as usize].sequences[task.sequence];
                 if *present {
-                    while candidate.step(sequence, task.sequence, window, horizon) {}
+                    while candidate.step(sequence, task.sequence, &mut memo) {
+                        changed = true;
+                    }
                 } else if let State::Looking(looking) = &mut candidate.states[task.sequence] {
                     looking.resume = looking.resume.max(horizon);
                 }
             }
-            self.candidates.retain(|candidate| !candidate.is_lost());
-            known = tasks;
+            let before = self.candidates.len();
+            self.sift(|candidate| !candidate.is_lost());
+            if changed || before != self.candidates.len() {
+                self.drop_needless();
+                tasks.clear();
+            }
             at = end;
         }
+    }
+
+    /// Drops signatures that cannot change the answer: a hit has priority over their formats, and over every
+    /// format that these have priority over.
+    fn drop_needless(&mut self) {
+        let Matcher {
+            signatures,
+            priorities,
+            tail_led,
+            ..
+        } = self.matcher;
+        let formats = |candidate: &Candidate| &signatures[candidate.signature as usize].formats;
+        let late = tail_led
+            .iter()
+            .map(|signature| &signatures[*signature as usize].formats);
+        let mut all = self.candidates.iter().map(formats).chain(late).flatten();
+        if all.any(|format| priorities.containers.contains(format)) {
+            return;
+        }
+        let complete = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.is_complete());
+        let hits: Vec<u32> = complete.flat_map(formats).copied().collect();
+        let lower: Vec<u32> = hits
+            .iter()
+            .flat_map(|hit| &priorities.over[*hit as usize])
+            .copied()
+            .collect();
+        if hits.is_empty() {
+            return;
+        }
+        self.candidates.retain(|candidate| {
+            candidate.is_complete()
+                || !formats(candidate).iter().all(|format| {
+                    lower.contains(format)
+                        && priorities.over[*format as usize]
+                            .iter()
+                            .all(|other| lower.contains(other))
+                })
+        });
+    }
+
+    fn chain(&self, task: &Task) -> &'m Chain {
+        let signature =
+            &self.matcher.signatures[self.candidates[task.candidate].signature as usize];
+        &signature.sequences[task.sequence].chains[task.subsequence]
     }
 
     fn looking(&self) -> Vec<Task> {
         let mut tasks = Vec::new();
         for (at, candidate) in self.candidates.iter().enumerate() {
-            let signature = candidate.signature;
             for (sequence, state) in candidate.states.iter().enumerate() {
                 if let State::Looking(looking) = state {
                     tasks.push(Task {
                         candidate: at,
-                        signature,
                         sequence,
                         subsequence: looking.subsequence,
                         next: looking.next(),
@@ -176,15 +264,7 @@ impl<'m> Scan<'m> {
 #[derive(Clone, Copy, Debug)]
 struct Task {
     candidate: usize,
-    signature: u32,
     sequence: usize,
     subsequence: usize,
     next: u64,
-}
-
-impl Task {
-    fn is_same(&self, other: &Self) -> bool {
-        (self.candidate, self.signature, self.sequence, self.subsequence)
-            == (other.candidate, other.signature, other.sequence, other.subsequence)
-    }
 }

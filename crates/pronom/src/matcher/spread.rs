@@ -68,7 +68,13 @@ pub(super) fn outer_edges(
 }
 
 /// Adds the outer edges of every place of `fragment` next to one of the sorted `edges`.
-fn collect(region: Region<'_>, side: Side, fragment: &Fragment, edges: &[usize], next: &mut Vec<usize>) {
+fn collect(
+    region: Region<'_>,
+    side: Side,
+    fragment: &Fragment,
+    edges: &[usize],
+    next: &mut Vec<usize>,
+) {
     let outer = match side {
         Side::Right => fragment.pattern.len(),
         Side::Left => 0,
@@ -118,18 +124,23 @@ pub(super) fn reachable(
         let (low, high) = spans[at + 1];
         let begins = level.iter().map(|fragment| {
             let mut begins = Vec::new();
+            let searcher = fragment.pattern.searcher();
             let mut from = low;
-            let high = if outside.is_none() { high.min(latest) } else { high };
+            let high = if outside.is_none() {
+                high.min(latest)
+            } else {
+                high
+            };
             let last = high.min(region.to.saturating_sub(fragment.pattern.len()));
-            while let Some(begin) = fragment.pattern.find(region.bytes, from, last) {
+            while let Some(begin) = searcher.find(region.bytes, from, last) {
                 from = begin + 1;
                 let edge = match side {
                     Side::Right => begin + fragment.pattern.len(),
                     Side::Left => begin,
                 };
-                let fits = outside
-                    .as_ref()
-                    .is_none_or(|outside| any_in_reach(region, side, &levels[at + 1], outside, edge));
+                let fits = outside.as_ref().is_none_or(|outside| {
+                    any_in_reach(region, side, &levels[at + 1], outside, edge)
+                });
                 if fits {
                     begins.push(begin);
                 }

@@ -1,8 +1,9 @@
 //! What SQS's errors mean to us.
 
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 
+use crate::aws::describe;
 use crate::queue::{QueueError, Unsent};
 
 /// Codes that say the call is wrong and will stay so. Whatever is not here may be tried again,
@@ -32,6 +33,10 @@ const NOT_HELD: [&str; 4] = [
     "ReceiptHandleIsInvalid",
 ];
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is what `map_err` hands over"
+)]
 pub(super) fn call<E, R>(error: SdkError<E, R>) -> QueueError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -40,7 +45,7 @@ where
     let built = matches!(error, SdkError::ConstructionFailure(_));
     let code = error.as_service_error().and_then(|service| service.code());
     let meaning = code.map_or(Meaning::Later, meaning);
-    let text = DisplayErrorContext(error).to_string();
+    let text = describe(&error);
     match meaning {
         Meaning::NotHeld => QueueError::NotHeld,
         Meaning::Never => QueueError::Refused(text),

@@ -1,0 +1,130 @@
+//! The HTTP server: `/graphql`, `/graphiql`, `/healthz`, `/readyz`, `/metrics`.
+//!
+//! Owns routes and what every answer passes through. Does not own what GraphQL does.
+
+use std::{net::SocketAddr, sync::Arc, sync::OnceLock, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use runtime::shutdown::Shutdown;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+
+use crate::{
+    App,
+    auth::token::TokenVerifier,
+    graphql::{self, http::Endpoint},
+};
+
+/// The largest body of a request, in bytes: 500 records with all that they may hold are less.
+const BODY: usize = 8 << 20;
+/// How long a part may take to say that it is ready.
+const READY: Duration = Duration::from_secs(3);
+
+/// The routes over an [`App`].
+pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
+    let endpoint = Endpoint {
+        schema: graphql::schema(app.clone()),
+        app,
+        verifier,
+    };
+    Router::new()
+        .route(
+            "/graphql",
+            get(graphql::http::get).post(graphql::http::post),
+        )
+        .route("/graphiql", get(graphiql))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(CorsLayer::permissive())
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(endpoint)
+}
+
+/// Serves until the shutdown begins; requests under way are finished.
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: &Shutdown,
+) -> std::io::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    let stop = shutdown.soft().clone();
+    drop(shutdown.spawn("api server", async move {
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(stop.cancelled_owned())
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the API server ended");
+        }
+    }));
+    Ok(address)
+}
+
+async fn graphiql() -> Html<String> {
+    Html(
+        async_graphql::http::GraphiQLSource::build()
+            .endpoint("/graphql")
+            .subscription_endpoint("/graphql")
+            .title("Muniment")
+            .finish(),
+    )
+}
+
+/// Says which part is not ready, but never why: that is in the log.
+async fn readyz(State(endpoint): State<Endpoint>) -> Response {
+    let database = tokio::time::timeout(READY, endpoint.app.database().ping()).await;
+    let objects = tokio::time::timeout(READY, endpoint.app.objects().ready()).await;
+    let database = matches!(database, Ok(Ok(())));
+    let objects = matches!(objects, Ok(Ok(())));
+    let status = if database && objects {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({"database": database, "objects": objects})),
+    )
+        .into_response()
+}
+
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Counts and times are kept for the whole process; the first call begins.
+pub fn record_metrics() -> Option<&'static PrometheusHandle> {
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).ok().map(|()| handle)
+        })
+        .as_ref()
+}
+
+async fn metrics() -> Response {
+    match record_metrics() {
+        Some(handle) => {
+            handle.run_upkeep();
+            handle.render().into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request panicked");
+    let body = json!({"errors": [{
+        "message": "something went wrong on our side",
+        "extensions": {"code": "INTERNAL"},
+    }]});
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+}

@@ -1,0 +1,130 @@
+//! Who may import whom, over `cargo metadata`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// The dependencies of each of our crates, tests left out.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| {
+            let imports = package["dependencies"].as_array().unwrap().iter();
+            let imports = imports
+                .filter(|dependency| dependency["kind"] != "dev")
+                .map(|dependency| dependency["name"].as_str().unwrap().to_owned());
+            (
+                package["name"].as_str().unwrap().to_owned(),
+                imports.collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn crates_import_only_what_they_may() {
+    let imports = imports();
+    let ours: BTreeSet<&str> = imports.keys().map(String::as_str).collect();
+    let of = |name: &str| -> BTreeSet<&str> {
+        imports[name]
+            .iter()
+            .map(String::as_str)
+            .filter(|import| ours.contains(import))
+            .collect()
+    };
+    for library in ["contract", "runtime", "pronom", "bagit"] {
+        assert_eq!(
+            of(library),
+            BTreeSet::new(),
+            "{library} imports nothing of ours"
+        );
+    }
+    assert!(of("embedded").is_subset(&BTreeSet::from(["contract", "runtime"])));
+    assert!(of("entity").is_empty() && of("migration").is_empty());
+    assert!(of("worker").is_disjoint(&BTreeSet::from(["api", "entity", "migration", "embedded"])));
+    assert!(
+        !imports["worker"].contains("sea-orm"),
+        "the worker never sees the database"
+    );
+    assert!(of("api").is_disjoint(&BTreeSet::from([
+        "worker", "embedded", "muniment", "pronom"
+    ])));
+    for (name, imports) in &imports {
+        let both = imports.contains("api") && imports.contains("worker");
+        assert!(
+            !both || ["muniment", "tests"].contains(&name.as_str()),
+            "{name} sees both sides"
+        );
+        let database = imports.contains("sea-orm") || imports.contains("entity");
+        assert!(
+            !database || ["api", "entity", "tests"].contains(&name.as_str()),
+            "{name} reaches the database"
+        );
+    }
+}
+
+#[test]
+fn every_crate_takes_the_lints_of_the_workspace() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for name in imports().keys() {
+        let manifest = ["", "crates/"]
+            .iter()
+            .map(|folder| root.join(folder).join(name).join("Cargo.toml"))
+            .find(|manifest| manifest.is_file())
+            .unwrap_or_else(|| panic!("{name} has no folder of its name"));
+        let text = std::fs::read_to_string(manifest).unwrap();
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{name} takes no lints"
+        );
+    }
+}
+
+#[test]
+fn no_resolver_returns_an_error_that_leaks() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src");
+    let mut folders = vec![sources];
+    let mut looked_at = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            looked_at += 1;
+            let whole_library = text.contains("use async_graphql::*");
+            let named =
+                text.contains("async_graphql::Error ") || text.contains("async_graphql::Result");
+            let allowed = path.ends_with("graphql/errors.rs");
+            assert!(
+                !whole_library && (allowed || !named),
+                "{} may leak: `async_graphql::Error` is `From` everything displayable; return `ClientError`",
+                path.display()
+            );
+        }
+    }
+    assert!(looked_at > 30, "the sources were not found");
+}

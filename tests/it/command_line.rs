@@ -1,0 +1,130 @@
+//! The first command, as a new user gives it, and what it says when something is wrong.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tests::muniment;
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(muniment())
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn samples() -> String {
+    let samples: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
+    samples.canonicalize().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_first_command_shows_every_kind_of_verdict_and_leaves_a_valid_bag() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["transfer", &samples(), "--bag", "out.tar"]);
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    let table = stdout(&output);
+    for verdict in ["ACCEPTED", "REJECTED", "NEEDS_REVIEW"] {
+        assert!(table.contains(verdict), "{verdict} is missing:\n{table}");
+    }
+    let verified = run(folder.path(), &["verify", "out.tar"]);
+    assert_eq!(
+        verified.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&verified),
+        stderr(&verified)
+    );
+
+    let again = run(
+        folder.path(),
+        &["transfer", &samples(), "--bag", "again.tar"],
+    );
+    assert_eq!(again.status.code(), Some(2));
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(
+        bytes("out.tar") == bytes("again.tar"),
+        "a second run uploads nothing and gives the same bag"
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_or_empty_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = run(folder.path(), &["transfer", "nowhere"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("nowhere"), "{}", stderr(&missing));
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let empty = run(folder.path(), &["transfer", "empty"]);
+    assert_eq!(empty.status.code(), Some(1));
+    assert!(stderr(&empty).contains("empty"), "{}", stderr(&empty));
+}
+
+#[test]
+fn a_port_in_use_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["serve", "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+}
+
+#[test]
+fn a_data_folder_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/VERSION"), "999\n").unwrap();
+    let output = run(folder.path(), &["transfer", &samples()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("newer"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_server_that_takes_no_such_token_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(
+        folder.path(),
+        &[
+            "transfer",
+            &samples(),
+            "--server",
+            "http://127.0.0.1:1/graphql",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("token"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_damaged_bag_is_said_file_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["transfer", &samples(), "--bag", "out.tar"]);
+    let bag = folder.path().join("out.tar");
+    let mut bytes = std::fs::read(&bag).unwrap();
+    let at = bytes
+        .windows(4)
+        .rposition(|window| window == b"%PDF")
+        .unwrap();
+    bytes[at + 5] ^= 1;
+    std::fs::write(&bag, bytes).unwrap();
+    let output = run(folder.path(), &["verify", "out.tar"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stdout(&output).contains(".pdf"), "{}", stdout(&output));
+}

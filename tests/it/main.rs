@@ -1,0 +1,16 @@
+//! End to end: the system as its users see it. One file a section.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests report by panicking"
+)]
+
+mod access;
+mod architecture;
+mod bad_input;
+mod command_line;
+mod crash;
+mod flow;
+mod readme;
+mod schema;

@@ -1,0 +1,263 @@
+//! clamd, by its `INSTREAM` command.
+//!
+//! Owns the conversation: which address, how long each step may take, how much is sent. A client
+//! of our own, because `clamav-client` gives up on a broken pipe without reading the reply that
+//! says why, has no time limits, reads a reply without bound, and cannot ask for the version on
+//! the connection that scans.
+//!
+//! Always: whatever goes wrong is inconclusive and names what went wrong; bytes beyond the limit
+//! are never called clean.
+
+use std::io;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use runtime::backoff::{self, Policy};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::reply::{self, NAME};
+use super::{Blocks, EngineInfo, Scan, Scanner, Verdict};
+
+/// Longer replies are nonsense.
+const LONGEST_REPLY: usize = 4096;
+
+/// How long the reason for a broken pipe is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Where a clamd listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClamdAddress {
+    /// `host:port`.
+    Tcp(String),
+    /// A local socket.
+    Socket(PathBuf),
+}
+
+/// How clamd is spoken to.
+#[derive(Debug, Clone)]
+pub struct ClamdSettings {
+    /// Tried in turn.
+    pub addresses: Vec<ClamdAddress>,
+    /// clamd looks at no more than this of a stream: the smallest of its `StreamMaxLength`,
+    /// `MaxScanSize` and `MaxFileSize`.
+    pub limit: u64,
+    /// How long a connection, and clamd's answer on it, may take.
+    pub connect_timeout: Duration,
+    /// How long clamd may take no bytes.
+    pub stall_timeout: Duration,
+    /// How long clamd may take after the last byte. Its own `MaxScanTime` is 120 s.
+    pub verdict_timeout: Duration,
+    /// How often all addresses are tried, and how far apart.
+    pub retry: Policy,
+}
+
+impl ClamdSettings {
+    /// The defaults of clamd 1.4.
+    pub fn new(addresses: Vec<ClamdAddress>) -> Self {
+        Self {
+            addresses,
+            limit: 100 * 1024 * 1024,
+            connect_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(30),
+            verdict_timeout: Duration::from_secs(150),
+            retry: Policy {
+                first: Duration::from_millis(500),
+                cap: Duration::from_secs(2),
+                attempts: NonZeroU32::MIN.saturating_add(2),
+            },
+        }
+    }
+}
+
+/// An engine that scans for us.
+#[derive(Debug, Clone)]
+pub struct Clamd {
+    settings: ClamdSettings,
+}
+
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A connection on which clamd has said who it is.
+struct Session {
+    wire: Box<dyn Wire>,
+    engine: EngineInfo,
+}
+
+impl Clamd {
+    /// Speaks to the first of the addresses that answers.
+    pub fn new(settings: ClamdSettings) -> Self {
+        Self { settings }
+    }
+
+    async fn connect(&self) -> Result<Session, String> {
+        let connect = || async {
+            let mut problem = "no address of clamd is configured".to_owned();
+            for address in &self.settings.addresses {
+                match timeout(self.settings.connect_timeout, greet(address)).await {
+                    Ok(Ok(session)) => return Ok(session),
+                    Ok(Err(error)) => problem = error.to_string(),
+                    Err(_) => "it did not answer in time".clone_into(&mut problem),
+                }
+                tracing::warn!(?address, problem, "clamd was not reached");
+            }
+            Err(problem)
+        };
+        backoff::retry(&self.settings.retry, |_| true, connect).await
+    }
+
+    /// Sends what may be sent. Answers how many bytes that was.
+    async fn send(&self, wire: &mut dyn Wire, blocks: &mut Blocks) -> io::Result<u64> {
+        let patience = self.settings.stall_timeout;
+        patient(patience, wire.write_all(b"zINSTREAM\0")).await?;
+        let mut sent = 0;
+        while let Some(mut block) = blocks.recv().await {
+            let room = usize::try_from(self.settings.limit - sent).unwrap_or(usize::MAX);
+            block.truncate(room);
+            if block.is_empty() {
+                break;
+            }
+            let length = u32::try_from(block.len()).map_err(io::Error::other)?;
+            patient(patience, wire.write_all(&length.to_be_bytes())).await?;
+            patient(patience, wire.write_all(&block)).await?;
+            sent += u64::from(length);
+        }
+        Ok(sent)
+    }
+
+    /// What clamd says of the blocks, and how many bytes that rests on.
+    async fn ask(&self, wire: &mut dyn Wire, size: u64, mut blocks: Blocks) -> (Verdict, u64) {
+        let expected = size.min(self.settings.limit);
+        match self.send(wire, &mut blocks).await {
+            Ok(sent) if sent == expected => {}
+            Ok(_) => return unsure("the object was not read to its end"),
+            Err(error) => {
+                // clamd closes the connection on what it does not want, after saying why.
+                let last_words = timeout(LAST_WORDS, read_reply(wire)).await;
+                let why = match last_words {
+                    Ok(Ok(reply)) if !reply.is_empty() => match reply::read(&reply).verdict {
+                        Verdict::Inconclusive(why) => why,
+                        verdict => format!("clamd answered too early: {verdict:?}"),
+                    },
+                    _ => format!("clamd stopped taking bytes: {error}"),
+                };
+                return unsure(why);
+            }
+        }
+        drop(blocks);
+        let verdict = async {
+            wire.write_all(&0_u32.to_be_bytes()).await?;
+            wire.flush().await?;
+            read_reply(wire).await
+        };
+        let reply = match timeout(self.settings.verdict_timeout, verdict).await {
+            Err(_) => return unsure("clamd did not answer in time"),
+            Ok(Err(error)) => return unsure(format!("clamd went away: {error}")),
+            Ok(Ok(reply)) => reply::read(&reply),
+        };
+        match reply.verdict {
+            Verdict::Clean if expected < size => (
+                Verdict::Inconclusive(format!(
+                    "larger than the engine's limit: nothing was found in the first {expected} bytes"
+                )),
+                expected,
+            ),
+            verdict => (verdict, if reply.looked { expected } else { 0 }),
+        }
+    }
+}
+
+#[async_trait]
+impl Scanner for Clamd {
+    async fn identity(&self) -> EngineInfo {
+        match self.connect().await {
+            Ok(session) => session.engine,
+            Err(_) => unknown(),
+        }
+    }
+
+    async fn scan(&self, size: u64, blocks: Blocks) -> Scan {
+        let mut session = match self.connect().await {
+            Ok(session) => session,
+            Err(problem) => {
+                return Scan {
+                    verdict: Verdict::Inconclusive(format!("clamd was not reached: {problem}")),
+                    engine: unknown(),
+                    bytes_looked: 0,
+                };
+            }
+        };
+        let (verdict, bytes_looked) = self.ask(&mut *session.wire, size, blocks).await;
+        Scan {
+            verdict,
+            engine: session.engine,
+            bytes_looked,
+        }
+    }
+}
+
+fn unsure(why: impl Into<String>) -> (Verdict, u64) {
+    (Verdict::Inconclusive(why.into()), 0)
+}
+
+fn unknown() -> EngineInfo {
+    EngineInfo {
+        name: NAME.to_owned(),
+        version: "unknown".to_owned(),
+        signatures: None,
+    }
+}
+
+/// Opens a session, in which the first answer is the version: of the engine that is going to scan.
+async fn greet(address: &ClamdAddress) -> io::Result<Session> {
+    let mut wire: Box<dyn Wire> = match address {
+        ClamdAddress::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Box::new(stream)
+        }
+        #[cfg(unix)]
+        ClamdAddress::Socket(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
+        #[cfg(not(unix))]
+        ClamdAddress::Socket(_) => {
+            return Err(io::Error::other("this system has no local sockets"));
+        }
+    };
+    wire.write_all(b"zIDSESSION\0zVERSION\0").await?;
+    wire.flush().await?;
+    let reply = read_reply(&mut *wire).await?;
+    let engine = reply::read_version(&reply)
+        .ok_or_else(|| io::Error::other("what answers there is not clamd"))?;
+    Ok(Session { wire, engine })
+}
+
+/// Reads up to the zero byte that ends a reply, or to the end.
+async fn read_reply(wire: &mut dyn Wire) -> io::Result<Vec<u8>> {
+    let mut reply = Vec::new();
+    let mut buffer = [0; 512];
+    while reply.len() < LONGEST_REPLY {
+        let count = wire.read(&mut buffer).await?;
+        if count == 0 {
+            break;
+        }
+        reply.extend_from_slice(&buffer[..count]);
+        if let Some(end) = reply.iter().position(|byte| *byte == 0) {
+            reply.truncate(end);
+            break;
+        }
+    }
+    Ok(reply)
+}
+
+async fn patient<T>(
+    patience: Duration,
+    step: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    timeout(patience, step)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

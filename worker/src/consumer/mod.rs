@@ -1,0 +1,204 @@
+//! The loop between the queue and the jobs.
+//!
+//! Owns how many jobs run, how long a message stays hidden, and what becomes of it afterwards.
+//! Does not own what a job does (`checks`, `dispositions`, `exports`) or how a result reaches the
+//! database (the API).
+//!
+//! Always: no place, no receive; each message is settled alone; a message is deleted only when it
+//! says nothing, when there is nothing to do, or when its job returned `Ok` or was reported as
+//! failed; after the soft signal nothing is received.
+
+mod lease;
+mod slots;
+mod task;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::JobId;
+use contract::messages::JobMessage;
+use runtime::backoff::Policy;
+use runtime::queue::{MAX_BATCH, Queue, Receipt, Received};
+use runtime::shutdown::Shutdown;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::client::{ApiError, Claim, ClaimOutcome, Granted};
+use crate::deps::Deps;
+use slots::{Permit, Slots};
+use task::Crew;
+
+/// How far apart the attempts are while the queue or the API does not answer. They never end:
+/// there is nothing else to do.
+const PATIENCE: Policy = Policy {
+    first: Duration::from_millis(500),
+    cap: Duration::from_secs(30),
+    attempts: NonZeroU32::MAX,
+};
+
+/// A message that names a job.
+struct Message {
+    job: JobId,
+    receipt: Receipt,
+    traceparent: Option<String>,
+}
+
+/// The loop.
+pub(crate) struct Consumer {
+    crew: Crew,
+    shutdown: Shutdown,
+    running: TaskTracker,
+}
+
+impl Consumer {
+    pub(crate) fn new(deps: Arc<Deps>, queue: Arc<dyn Queue>, shutdown: &Shutdown) -> Self {
+        let slots = Slots::new(deps.config.jobs, deps.config.exports);
+        Self {
+            crew: Crew {
+                deps,
+                queue,
+                slots,
+                stop: shutdown.soft().clone(),
+            },
+            shutdown: shutdown.clone(),
+            running: TaskTracker::new(),
+        }
+    }
+
+    /// Takes jobs until the soft signal, then waits for those that run. That wait is bounded by
+    /// [`crate::Config::grace`] and what handing back takes.
+    pub(crate) async fn run(&self) {
+        let soft = self.shutdown.soft();
+        let mut failures = 0;
+        while !soft.is_cancelled() {
+            match self.turn().await {
+                Ok(()) => failures = 0,
+                Err(problem) => {
+                    failures += 1;
+                    let delay = PATIENCE.delay(failures, &mut rand::rng());
+                    tracing::warn!(problem, ?delay, "no jobs can be taken");
+                    soft.run_until_cancelled(tokio::time::sleep(delay)).await;
+                }
+            }
+        }
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// Waits for a place, then for messages, and starts their jobs.
+    async fn turn(&self) -> Result<(), String> {
+        let Crew {
+            deps, queue, slots, ..
+        } = &self.crew;
+        let receive = async {
+            let permits = slots.take(MAX_BATCH).await;
+            let (wait, hidden) = (deps.config.receive_wait, deps.config.lease);
+            let received = queue.receive(permits.len(), wait, hidden).await;
+            (permits, received)
+        };
+        let soft = self.shutdown.soft();
+        let Some((permits, received)) = soft.run_until_cancelled(receive).await else {
+            return Ok(());
+        };
+        let received = received.map_err(|error| error.to_string())?;
+        let messages = self.decode(received).await;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<JobId> = messages.iter().map(|message| message.job).collect();
+        let Some(claims) = self.crew.in_time(self.claim(&jobs)).await else {
+            return Ok(());
+        };
+        let claims = claims.map_err(|error| error.to_string())?;
+        let mut permits = permits.into_iter();
+        for message in messages {
+            let job = message.job;
+            let claim = claims.iter().find(|claim| claim.job == job);
+            match claim {
+                Some(Claim {
+                    outcome: ClaimOutcome::Claimed,
+                    granted: Some(granted),
+                    ..
+                }) => {
+                    if let Some(permit) = permits.next() {
+                        self.start(granted.clone(), message, permit);
+                    }
+                }
+                Some(claim) if claim.outcome == ClaimOutcome::NothingToDo => {
+                    self.delete(&message.receipt).await;
+                }
+                // Busy: it comes again when the other worker's lease may have run out.
+                _ => tracing::debug!(%job, "left in the queue"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The jobs that the messages name, each once. A message that says nothing would come again
+    /// for ever, so it is deleted; a job that is named twice leaves the second message for later.
+    async fn decode(&self, received: Vec<Received>) -> Vec<Message> {
+        let mut messages: Vec<Message> = Vec::new();
+        for message in received {
+            match JobMessage::decode(&message.body) {
+                Ok(decoded) if messages.iter().any(|one| one.job == decoded.job_id) => {}
+                Ok(decoded) => messages.push(Message {
+                    job: decoded.job_id,
+                    receipt: message.receipt,
+                    traceparent: decoded.traceparent,
+                }),
+                Err(error) => {
+                    tracing::error!(%error, bytes = message.body.len(), "a message that says nothing");
+                    metrics::counter!("muniment_worker_undecodable_messages_total").increment(1);
+                    self.delete(&message.receipt).await;
+                }
+            }
+        }
+        messages
+    }
+
+    /// Claims the jobs together, or one by one where the API refuses them together, so that one
+    /// job that it does not know leaves the others alone.
+    async fn claim(&self, jobs: &[JobId]) -> Result<Vec<Claim>, ApiError> {
+        let deps = &self.crew.deps;
+        match deps.api.claim_jobs(jobs, deps.config.lease).await {
+            Err(error) if !error.is_retryable() => {}
+            answer => return answer,
+        }
+        let mut claims = Vec::new();
+        for job in jobs {
+            match deps.api.claim_jobs(&[*job], deps.config.lease).await {
+                Ok(claim) => claims.extend(claim),
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%job, %error, "the API does not have this job");
+                    claims.push(Claim {
+                        job: *job,
+                        outcome: ClaimOutcome::NothingToDo,
+                        granted: None,
+                    });
+                }
+            }
+        }
+        Ok(claims)
+    }
+
+    fn start(&self, granted: Granted, message: Message, permit: Permit) {
+        let span = tracing::info_span!(
+            "job",
+            job = %message.job,
+            kind = granted.work.kind(),
+            attempt = granted.lease.attempt,
+            traceparent = message.traceparent,
+        );
+        let work = self.crew.clone().work(granted, message.receipt, permit);
+        let work = self.running.track_future(work.instrument(span));
+        self.shutdown.spawn("job", work);
+    }
+
+    async fn delete(&self, receipt: &Receipt) {
+        if let Err(error) = self.crew.queue.delete(receipt).await {
+            tracing::warn!(%error, "a message was not deleted");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What went wrong at the object store.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// Why the object store did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// There is no such object.
+    #[error("the object is not there")]
+    Missing,
+    /// The object is not the one that was meant, or no longer.
+    #[error("the object has changed")]
+    Changed,
+    /// The range begins after the object's end.
+    #[error("the object ends before this range")]
+    OutOfRange,
+    /// The store was reached and refuses.
+    #[error("the object store refuses ({status}): {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The store's code and message.
+        message: String,
+    },
+    /// The store was not reached, or could not answer now.
+    #[error("the object store does not answer: {0}")]
+    Unavailable(String),
+}
+
+impl ObjectError {
+    /// Whether the same request may succeed in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    pub(crate) fn unexpected(what: &str) -> Self {
+        Self::Unavailable(format!("it answered with {what}"))
+    }
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for ObjectError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        match status {
+            Some(404) => Self::Missing,
+            Some(412) => Self::Changed,
+            Some(416) => Self::OutOfRange,
+            // 409: another request on the same key is in flight (conditional writes and copies).
+            Some(status @ 400..=499) if !matches!(status, 408 | 409 | 429) => Self::Refused {
+                status,
+                message: match (error.code(), error.message()) {
+                    (Some(code), Some(message)) => format!("{code}: {message}"),
+                    (Some(code), None) => code.to_owned(),
+                    _ => "no reason given".to_owned(),
+                },
+            },
+            _ => Self::Unavailable(DisplayErrorContext(&error).to_string()),
+        }
+    }
+}

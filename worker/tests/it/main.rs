@@ -1,0 +1,12 @@
+//! The worker against a real S3 server in the process, with an API that a test scripts.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod checks;
+mod clamd;
+mod client;
+mod consumer;
+mod dispositions;
+mod exports;
+mod faults;
+mod world;

@@ -1,0 +1,59 @@
+//! Scanners that misbehave.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use worker::checks::antivirus::{Blocks, EngineInfo, NoEngine, Scan, Scanner, Verdict};
+
+/// Finds malware in everything.
+pub(crate) struct Infected;
+
+#[async_trait]
+impl Scanner for Infected {
+    async fn identity(&self) -> EngineInfo {
+        NoEngine.identity().await
+    }
+
+    async fn scan(&self, size: u64, _: Blocks) -> Scan {
+        Scan {
+            verdict: Verdict::Infected("Test.Virus".to_owned()),
+            engine: self.identity().await,
+            bytes_looked: size,
+        }
+    }
+}
+
+/// Panics on the first object.
+#[derive(Default)]
+pub(crate) struct PanicsOnce(AtomicBool);
+
+#[async_trait]
+impl Scanner for PanicsOnce {
+    async fn identity(&self) -> EngineInfo {
+        NoEngine.identity().await
+    }
+
+    async fn scan(&self, size: u64, blocks: Blocks) -> Scan {
+        assert!(self.0.swap(true, Ordering::SeqCst), "on purpose");
+        NoEngine.scan(size, blocks).await
+    }
+}
+
+/// Never ends, and says when it has begun.
+#[derive(Default)]
+pub(crate) struct Waits {
+    pub(crate) begun: Notify,
+}
+
+#[async_trait]
+impl Scanner for Waits {
+    async fn identity(&self) -> EngineInfo {
+        NoEngine.identity().await
+    }
+
+    async fn scan(&self, _: u64, _: Blocks) -> Scan {
+        self.begun.notify_one();
+        std::future::pending().await
+    }
+}
