@@ -43,13 +43,18 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("db").display());
         let database = connect(&url, 4).await.expect("SQLite opens");
-        Migrator::up(&database, None).await.expect("the tables are made");
+        Migrator::up(&database, None)
+            .await
+            .expect("the tables are made");
         let clock = Arc::new(ManualClock::default());
         let settings = S3Settings {
             access: Access {
                 region: Some("us-east-1".into()),
                 endpoint: Some("http://127.0.0.1:9".into()),
-                keys: Some(Keys { access_key: "key".into(), secret_key: "secret".to_owned().into() }),
+                keys: Some(Keys {
+                    access_key: "key".into(),
+                    secret_key: "secret".to_owned().into(),
+                }),
                 ..Access::default()
             },
             path_style: true,
@@ -62,7 +67,12 @@ impl World {
             limits: Limits::default(),
         });
         let collection = make_collection(&app, "WO/95", "OWN").await;
-        Self { app, clock, collection, _folder: folder }
+        Self {
+            app,
+            clock,
+            collection,
+            _folder: folder,
+        }
     }
 
     /// A further collection.
@@ -82,7 +92,9 @@ impl World {
             title: "A transfer".into(),
             source: None,
         };
-        transfers::service::open(&self.app, by, None, new).await.expect("a transfer is opened")
+        transfers::service::open(&self.app, by, None, new)
+            .await
+            .expect("a transfer is opened")
     }
 
     /// A record of a transfer, in one version of that status.
@@ -122,12 +134,18 @@ impl World {
         };
         let version = Version {
             status,
-            place: if accepted { Place::Records } else { Place::Incoming },
+            place: if accepted {
+                Place::Records
+            } else {
+                Place::Incoming
+            },
             sha512: accepted.then(|| "cd".repeat(64)),
             decided_at: accepted.then(|| unit.now()),
             ..versions::service::make(&unit, &record, version_id, 1, file, None)
         };
-        records::store::insert_many(&unit, vec![record.clone()]).await.expect("a record is kept");
+        records::store::insert_many(&unit, vec![record.clone()])
+            .await
+            .expect("a record is kept");
         versions::store::insert_many(&unit, vec![version.clone()])
             .await
             .expect("a version is kept");
@@ -150,7 +168,9 @@ async fn make_collection(app: &App, code: &str, body: &str) -> Collection {
         rules: Rules::default(),
     };
     let admin = caller("admin", Role::Admin, &[]);
-    collections::service::create(app, &admin, None, new).await.expect("a collection is created")
+    collections::service::create(app, &admin, None, new)
+        .await
+        .expect("a collection is created")
 }
 
 /// Somebody.

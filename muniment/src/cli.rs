@@ -104,7 +104,11 @@ mod tests {
 
     /// The part of a shell line that is ours.
     fn example(line: &str) -> Option<String> {
-        let start = line.strip_prefix("  ")?.find("muniment ")? + 2;
+        let line = line.strip_prefix("  ")?;
+        let start = line
+            .match_indices("muniment ")
+            .map(|(start, _)| start)
+            .find(|start| *start == 0 || line[..*start].ends_with([' ', '(']))?;
         let ours = line.get(start..)?;
         let end = ours.find([')', '|', '>']).unwrap_or(ours.len());
         Some(ours.get(..end)?.trim().to_owned())

@@ -11,6 +11,8 @@ mod client;
 mod data_folder;
 mod export;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod identify;
 mod interrupt;
 mod migrate;

@@ -127,6 +127,12 @@ pub struct System {
     store: Shutdown,
 }
 
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl System {
     /// Starts everything; returns when the API answers.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
@@ -156,7 +162,7 @@ impl System {
             contract::messages::JOBS_QUEUE.to_owned(),
             Arc::clone(&queue),
         )]);
-        api::jobs::run(&app, queues, &api);
+        start_jobs(&app, queues, &api);
         let router = api::server::router(app.clone(), Arc::new(identity.clone()));
         let address = api::server::serve(listener, router, &api)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -261,6 +267,18 @@ pub async fn migrate(settings: &Settings) -> Result<(), StartError> {
     open_database(settings).await.map(drop)
 }
 
+/// What announces jobs, and what sees to it that each ends.
+fn start_jobs(app: &App, queues: api::queue::Queues, shutdown: &Shutdown) {
+    let (of, stop) = (app.clone(), shutdown.clone());
+    drop(shutdown.spawn("dispatcher", async move {
+        api::jobs::dispatcher::Dispatcher::run(of, queues, &stop).await;
+    }));
+    let (of, stop) = (app.clone(), shutdown.clone());
+    drop(shutdown.spawn("reconciler", async move {
+        api::jobs::reconciler::run(of, &stop).await;
+    }));
+}
+
 fn mint(
     identity: &EmbeddedIdentity,
     subject: &str,
@@ -277,7 +295,7 @@ fn mint(
 async fn prepare(app: &App) -> Result<(), api::Error> {
     app.objects().create_buckets().await?;
     api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY).await?;
-    api::jobs::service::recover_embedded(app).await
+    api::jobs::service::recover_embedded(app).await.map(drop)
 }
 
 fn secrets(data: &Path) -> Result<PathBuf, StartError> {
@@ -374,6 +392,6 @@ impl TokenSource for Minted {
             &[],
             WORKER_TOKEN,
         )
-        .map_err(|error| ApiError::retry(error.to_string()))
+        .map_err(|error| ApiError::Token(error.to_string()))
     }
 }

@@ -106,6 +106,7 @@ impl TokenRequest {
 }
 
 /// A running system.
+#[derive(Debug)]
 pub(crate) struct System {
     inner: process::System,
     // Given back when everything has stopped.

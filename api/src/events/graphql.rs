@@ -48,7 +48,10 @@ impl EventObject {
         let subject = AnyId::from_parts(&self.0.subject_type, self.0.subject_id);
         let subject = subject.ok_or_else(|| {
             let event = EventId(self.0.id);
-            Error::Internal(format!("event {event} is about an unknown {}", self.0.subject_type))
+            Error::Internal(format!(
+                "event {event} is about an unknown {}",
+                self.0.subject_type
+            ))
         })?;
         Ok(id(subject))
     }
@@ -112,7 +115,10 @@ pub async fn list_events_of_record(
     record: Uuid,
     args: &Args,
 ) -> Result<Connection<String, EventObject>> {
-    let filter = store::Filter { record: Some(record), ..store::Filter::default() };
+    let filter = store::Filter {
+        record: Some(record),
+        ..store::Filter::default()
+    };
     list_events(ctx, filter, args).await
 }
 
@@ -133,6 +139,16 @@ impl EventQuery {
         before: Option<String>,
     ) -> Result<Connection<String, EventObject>> {
         let filter = filter.unwrap_or_default().parse("filter")?;
-        list_events(ctx, filter, &Args { first, after, last, before }).await
+        list_events(
+            ctx,
+            filter,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }

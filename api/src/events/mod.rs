@@ -7,5 +7,8 @@
 
 pub mod graphql;
 pub mod store;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests;
 
 pub use entity::event::Model as Event;

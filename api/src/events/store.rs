@@ -93,5 +93,13 @@ pub async fn list(
     if let Some(until) = filter.until {
         select = select.filter(event::Column::At.lt(until));
     }
-    page::fetch(db, select, event::Column::Id, Sort::newest_first(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        event::Column::Id,
+        Sort::newest_first(),
+        |row| row.id,
+        args,
+    )
+    .await
 }

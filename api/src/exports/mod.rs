@@ -12,7 +12,7 @@ pub mod service;
 pub mod store;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may")]
-mod service_tests;
+mod tests;
 
 use contract::{CollectionId, RecordId, TransferId};
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,13 @@ impl Selection {
 pub fn collection_reference(code: &str) -> String {
     let safe: String = code
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     if safe.is_empty() || safe.starts_with('.') {
         format!("_{safe}")
@@ -147,7 +153,7 @@ pub struct BagInfoEntry {
 }
 
 #[cfg(test)]
-mod tests {
+mod rules {
     use std::fmt::Write as _;
 
     use sea_orm::Iterable as _;
@@ -155,7 +161,13 @@ mod tests {
 
     use super::*;
 
-    const INPUTS: [Input; 5] = [Input::Start, Input::Finish, Input::Fail, Input::Cancel, Input::Expire];
+    const INPUTS: [Input; 5] = [
+        Input::Start,
+        Input::Finish,
+        Input::Fail,
+        Input::Cancel,
+        Input::Expire,
+    ];
 
     #[test]
     fn the_state_machine_is_the_one_in_the_picture() {
@@ -212,15 +224,27 @@ mod tests {
         let id = |n| RecordId(Uuid::from_u128(n));
         let one = Selection::RecordIds(vec![id(2), id(1), id(2)]).in_order();
         assert_eq!(one, Selection::RecordIds(vec![id(1), id(2)]).in_order());
-        assert_eq!(records_reference(&[id(1), id(2)]), "export-4e0ab3b5ff25be5d");
-        assert_ne!(records_reference(&[id(1)]), records_reference(&[id(1), id(2)]));
+        assert_eq!(
+            records_reference(&[id(1), id(2)]),
+            "export-4e0ab3b5ff25be5d"
+        );
+        assert_ne!(
+            records_reference(&[id(1)]),
+            records_reference(&[id(1), id(2)])
+        );
     }
 
     #[test]
     fn a_selection_comes_back_from_its_text() {
         let selection = Selection::RecordIds(vec![RecordId(Uuid::from_u128(1))]);
         let text = serde_json::to_string(&selection).expect("it can be written");
-        assert_eq!(text, r#"{"recordIds":["record_00000000000000000000000001"]}"#);
-        assert_eq!(serde_json::from_str::<Selection>(&text).ok(), Some(selection));
+        assert_eq!(
+            text,
+            r#"{"recordIds":["record_00000000000000000000000001"]}"#
+        );
+        assert_eq!(
+            serde_json::from_str::<Selection>(&text).ok(),
+            Some(selection)
+        );
     }
 }

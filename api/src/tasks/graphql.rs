@@ -114,7 +114,12 @@ impl TaskObject {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Connection<String, CommentObject>> {
-        let args = Args { first, after, last, before };
+        let args = Args {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = store::comments(app(ctx)?.database(), &self.0, &args).await?;
         Ok(page.connection(CommentObject))
     }
@@ -280,7 +285,10 @@ pub struct TaskQuery;
 #[Object]
 impl TaskQuery {
     /// The tasks that you may see: a reader sees those assigned to them.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of a Relay connection"
+    )]
     async fn tasks(
         &self,
         ctx: &Context<'_>,
@@ -292,7 +300,18 @@ impl TaskQuery {
         before: Option<String>,
     ) -> Result<Connection<String, TaskObject>> {
         let filter = filter.unwrap_or_default().parse("filter")?;
-        list_tasks(ctx, filter, order_by, &Args { first, after, last, before }).await
+        list_tasks(
+            ctx,
+            filter,
+            order_by,
+            &Args {
+                first,
+                after,
+                last,
+                before,
+            },
+        )
+        .await
     }
 }
 
@@ -313,7 +332,9 @@ impl TaskMutation {
         };
         let key = input.client_mutation_key;
         let row = service::add(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
-        Ok(AddTaskPayload { task: TaskObject(row) })
+        Ok(AddTaskPayload {
+            task: TaskObject(row),
+        })
     }
 
     /// Changes what a task says, who is to do it and by when.
@@ -331,7 +352,9 @@ impl TaskMutation {
         };
         let (app, caller) = (app(ctx)?, caller(ctx)?);
         let row = service::update(app, caller, id, input.expected_revision, changes).await?;
-        Ok(UpdateTaskPayload { task: TaskObject(row) })
+        Ok(UpdateTaskPayload {
+            task: TaskObject(row),
+        })
     }
 
     /// Moves a task on.
@@ -343,7 +366,9 @@ impl TaskMutation {
         let id = parse(&input.id, "input.id")?;
         let (app, caller, status) = (app(ctx)?, caller(ctx)?, input.status.into());
         let row = service::set_status(app, caller, id, input.expected_revision, status).await?;
-        Ok(SetTaskStatusPayload { task: TaskObject(row) })
+        Ok(SetTaskStatusPayload {
+            task: TaskObject(row),
+        })
     }
 
     /// Says something about a task.
@@ -357,7 +382,11 @@ impl TaskMutation {
             body: input.body,
         };
         let key = input.client_mutation_key;
-        let (comment, task) = service::comment(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
-        Ok(AddCommentPayload { comment: CommentObject(comment), task: TaskObject(task) })
+        let (comment, task) =
+            service::comment(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
+        Ok(AddCommentPayload {
+            comment: CommentObject(comment),
+            task: TaskObject(task),
+        })
     }
 }

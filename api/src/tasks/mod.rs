@@ -7,10 +7,10 @@
 
 pub mod graphql;
 pub mod service;
-pub mod store;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may")]
 mod service_tests;
+pub mod store;
 
 use crate::{Error, text};
 

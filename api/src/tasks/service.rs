@@ -66,7 +66,10 @@ pub async fn add(app: &App, caller: &Caller, key: Option<&str>, new: New) -> Res
         .await?
         .ok_or(Error::NotFound("record"))?;
     // A reader was shown the record because it was accepted.
-    let resource = Resource { accepted: true, ..collections::service::resource(&collection) };
+    let resource = Resource {
+        accepted: true,
+        ..collections::service::resource(&collection)
+    };
     caller.may(Action::AddTask, &resource)?;
     if let Some(answer) = unit.replay("addTask", key, &new).await? {
         let id: TaskId = answered(answer)?;
@@ -119,7 +122,13 @@ pub async fn update(
         return Ok(old);
     }
     let row = save(&mut unit, row).await?;
-    happened(&mut unit, &row, "task.updated", Some(seen(&old)), seen(&row));
+    happened(
+        &mut unit,
+        &row,
+        "task.updated",
+        Some(seen(&old)),
+        seen(&row),
+    );
     unit.commit().await?;
     Ok(row)
 }

@@ -161,14 +161,22 @@ fn by_due_on() -> Sort<Task> {
 
 /// Adds one, and announces it.
 pub async fn insert(unit: &mut Unit, row: Task) -> Result<Task, DbErr> {
-    let row = row.into_active_model().reset_all().insert(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .insert(unit.db())
+        .await?;
     unit.changed(Change::Task(row.id.into()));
     Ok(row)
 }
 
 /// Writes a changed task back, and announces it.
 pub async fn update(unit: &mut Unit, row: Task) -> Result<Task, DbErr> {
-    let row = row.into_active_model().reset_all().update(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .update(unit.db())
+        .await?;
     unit.changed(Change::Task(row.id.into()));
     Ok(row)
 }
@@ -196,12 +204,24 @@ pub async fn comments(
     args: &Args,
 ) -> Result<Page<Comment>, Error> {
     let select = comment::Entity::find().filter(comment::Column::TaskId.eq(task.id));
-    page::fetch(db, select, comment::Column::Id, Sort::by_id(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        comment::Column::Id,
+        Sort::by_id(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds a comment, and announces its task.
 pub async fn insert_comment(unit: &mut Unit, row: Comment) -> Result<Comment, DbErr> {
-    let row = row.into_active_model().reset_all().insert(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .insert(unit.db())
+        .await?;
     unit.changed(Change::Task(row.task_id.into()));
     Ok(row)
 }

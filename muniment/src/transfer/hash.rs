@@ -67,13 +67,13 @@ fn once(file: &Path, progress: impl Fn(u64)) -> std::io::Result<Option<Hashed>> 
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        hasher.update(&buffer[..read]);
         size += read as u64;
-        progress(read as u64);
         // A file that is written to for ever would be read for ever.
         if size > before.len() {
             return Ok(None);
         }
+        hasher.update(&buffer[..read]);
+        progress(read as u64);
     }
     let after = file.metadata()?;
     let modified = before.modified().ok();

@@ -19,6 +19,10 @@ mod upload;
 mod walk;
 mod watch;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;

@@ -124,7 +124,11 @@ impl ExportObject {
     }
 
     /// A URL to download it from: only while READY. `expiresIn` is 1 to 3600 seconds, 60 by default; no URL outlives the package.
-    async fn download(&self, ctx: &Context<'_>, expires_in: Option<i32>) -> Result<Option<Download>> {
+    async fn download(
+        &self,
+        ctx: &Context<'_>,
+        expires_in: Option<i32>,
+    ) -> Result<Option<Download>> {
         let found = service::download(app(ctx)?, &self.0, expires_in).await?;
         Ok(found.map(Into::into))
     }
@@ -168,7 +172,9 @@ pub enum ExportSelection {
 impl ExportSelection {
     fn parse(self, path: &str) -> std::result::Result<Selection, Error> {
         Ok(match self {
-            Self::TransferId(id) => Selection::TransferId(parse(&id, &format!("{path}.transferId"))?),
+            Self::TransferId(id) => {
+                Selection::TransferId(parse(&id, &format!("{path}.transferId"))?)
+            }
             Self::CollectionId(id) => {
                 Selection::CollectionId(parse(&id, &format!("{path}.collectionId"))?)
             }
@@ -217,7 +223,7 @@ pub struct ExportQuery(ClientQuery, work::WorkQuery);
 
 /// Mutations of exports.
 #[derive(MergedObject, Default)]
-pub struct ExportMutation(ClientMutation, work::WorkMutation);
+pub struct ExportMutation(ClientMutation, work::ExportWorkMutation);
 
 /// What people ask about exports.
 #[derive(Default)]
@@ -242,7 +248,12 @@ impl ClientQuery {
             status: filter.status.map(Into::into),
             transfer: transfer.map(Into::into),
         };
-        let args = Args { first, after, last, before };
+        let args = Args {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = store::list(app(ctx)?.database(), &caller(ctx)?.actor, filter, &args).await?;
         Ok(page.connection(ExportObject))
     }
@@ -261,10 +272,14 @@ impl ClientMutation {
         input: RequestExportInput,
     ) -> Result<RequestExportPayload> {
         let ExportFormat::BagitTar = input.format.unwrap_or(ExportFormat::BagitTar);
-        let new = service::New { selection: input.selection.parse("input.selection")? };
+        let new = service::New {
+            selection: input.selection.parse("input.selection")?,
+        };
         let key = input.client_mutation_key;
         let row = service::request(app(ctx)?, caller(ctx)?, key.as_deref(), new).await?;
-        Ok(RequestExportPayload { export: ExportObject(row) })
+        Ok(RequestExportPayload {
+            export: ExportObject(row),
+        })
     }
 
     /// Stops an export that is QUEUED or RUNNING.
@@ -275,6 +290,8 @@ impl ClientMutation {
     ) -> Result<CancelExportPayload> {
         let id = parse(&input.id, "input.id")?;
         let row = service::cancel(app(ctx)?, caller(ctx)?, id).await?;
-        Ok(CancelExportPayload { export: ExportObject(row) })
+        Ok(CancelExportPayload {
+            export: ExportObject(row),
+        })
     }
 }

@@ -43,7 +43,10 @@ pub async fn download(
     };
     let key = export_key(ExportId(row.id));
     let file_name = format!("{}.tar", row.reference);
-    let signed = app.objects().sign_get(Place::Exports, &key, &file_name, valid_for).await?;
+    let signed = app
+        .objects()
+        .sign_get(Place::Exports, &key, &file_name, valid_for)
+        .await?;
     Ok(Some((signed, object_store::expiry(now, valid_for))))
 }
 
@@ -53,7 +56,9 @@ fn validity(row: &Export, now: DateTime<Utc>, wanted: Duration) -> Option<Durati
         _ => return None,
     };
     // A signature is valid for whole seconds.
-    let seconds = u64::try_from(left.num_seconds()).ok().filter(|&seconds| seconds > 0)?;
+    let seconds = u64::try_from(left.num_seconds())
+        .ok()
+        .filter(|&seconds| seconds > 0)?;
     Some(wanted.min(Duration::from_secs(seconds)))
 }
 

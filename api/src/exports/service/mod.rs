@@ -22,7 +22,7 @@ use crate::{
 
 pub use expiry::{download, expire};
 pub use work::{
-    ExportWorkData, ItemPage, Outcome, Report, Reported, items, job_died, report, work_for_claim,
+    ExportWorkData, ItemPage, Report, Reported, items, job_died, report, work_for_claim,
 };
 
 /// An export to be.
@@ -51,7 +51,9 @@ pub async fn request(
     if let Selection::RecordIds(ids) = &new.selection {
         crate::graphql::ids::check_count(ids.len(), "input.selection.recordIds", MAX_RECORDS)?;
     }
-    let new = New { selection: new.selection.in_order() };
+    let new = New {
+        selection: new.selection.in_order(),
+    };
     let mut unit = app.begin(caller).await?;
     let found = find(&unit, caller, &new.selection).await?;
     if let Some(answer) = unit.replay("requestExport", key, &new).await? {
@@ -146,7 +148,13 @@ async fn find(unit: &Unit, caller: &Caller, selection: &Selection) -> Result<Fou
                 .await?
                 .ok_or(Error::NotFound("collection"))?;
             let resource = collections::service::resource(&row);
-            caller.may(Action::RequestExport, &Resource { accepted: true, ..resource })?;
+            caller.may(
+                Action::RequestExport,
+                &Resource {
+                    accepted: true,
+                    ..resource
+                },
+            )?;
             Ok(Found {
                 reference: collection_reference(&row.code),
                 transfer_id: None,
@@ -160,13 +168,24 @@ async fn find(unit: &Unit, caller: &Caller, selection: &Selection) -> Result<Fou
             if rows.len() != uuids.len() {
                 return Err(Error::NotFound("record"));
             }
-            let first = rows.values().min_by_key(|row| row.id).ok_or(Error::NotFound("record"))?;
+            let first = rows
+                .values()
+                .min_by_key(|row| row.id)
+                .ok_or(Error::NotFound("record"))?;
             let collection = collections::store::load(unit.db(), first.collection_id)
                 .await?
                 .ok_or(Error::NotFound("record"))?;
             let resource = collections::service::resource(&collection);
-            caller.may(Action::RequestExport, &Resource { accepted: true, ..resource })?;
-            let one = rows.values().all(|row| row.collection_id == first.collection_id);
+            caller.may(
+                Action::RequestExport,
+                &Resource {
+                    accepted: true,
+                    ..resource
+                },
+            )?;
+            let one = rows
+                .values()
+                .all(|row| row.collection_id == first.collection_id);
             Ok(Found {
                 reference: records_reference(ids),
                 transfer_id: None,

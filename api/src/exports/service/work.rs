@@ -12,6 +12,7 @@ use entity::job;
 use uuid::Uuid;
 
 use super::{expiry, step};
+use crate::jobs::reported::ReportStatus;
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
@@ -67,24 +68,11 @@ pub enum Report {
     },
 }
 
-/// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is written down.
-    Applied,
-    /// It was written down before.
-    AlreadyApplied,
-    /// Something else was written down before.
-    Conflict,
-    /// Another worker may have the job.
-    LeaseLost,
-}
-
 /// The answer to a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reported {
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: ReportStatus,
     /// Whether to stop and delete what was written.
     pub cancelled: bool,
 }
@@ -151,7 +139,8 @@ pub async fn items(
         count @ 1..=MAX_ITEMS => i64::from(count),
         ..1 => return Err(Error::input("first", "`first` is at least 1")),
         _ => {
-            let message = format!("`first` is at most {MAX_ITEMS}; take more by pages, with `after`");
+            let message =
+                format!("`first` is at most {MAX_ITEMS}; take more by pages, with `after`");
             return Err(Error::Limit(message));
         }
     };
@@ -165,13 +154,19 @@ pub async fn items(
     let row = store::job(app.database(), job.0).await?;
     let row = row
         .filter(|row| is_leased(row, token, app.clock().now()))
-        .ok_or_else(|| Error::Conflict("the lease of this job is lost: stop working on it".into()))?;
+        .ok_or_else(|| {
+            Error::Conflict("the lease of this job is lost: stop working on it".into())
+        })?;
     let fetched = u64::try_from(limit + 1).unwrap_or_default();
     let mut items = store::items(app.database(), row.subject_id, after, fetched).await?;
     let room = usize::try_from(limit).unwrap_or_default();
     let has_next = items.len() > room;
     items.truncate(room);
-    Ok(ItemPage { items, has_previous: after.is_some(), has_next })
+    Ok(ItemPage {
+        items,
+        has_previous: after.is_some(),
+        has_next,
+    })
 }
 
 /// Writes down what a worker says of an export.
@@ -198,7 +193,7 @@ pub async fn report(
     }
     let outcome = if cancelled {
         store::finish_job(&unit, job).await?;
-        Outcome::Applied
+        ReportStatus::Applied
     } else {
         apply(&mut unit, job, row, report).await?
     };
@@ -231,21 +226,22 @@ fn is_leased(job: &Job, token: &str, now: DateTime<Utc>) -> bool {
 }
 
 /// A worker whose report was written down, but who never heard of it, says it again.
-fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> Outcome {
-    let ended_by_this = job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
+fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> ReportStatus {
+    let ended_by_this =
+        job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
     match (report, row.status) {
-        _ if !ended_by_this => Outcome::LeaseLost,
+        _ if !ended_by_this => ReportStatus::LeaseLost,
         (_, Status::Cancelled)
         | (Report::Progress { .. }, Status::Ready | Status::Expired)
-        | (Report::Failed { .. }, Status::Failed) => Outcome::AlreadyApplied,
+        | (Report::Failed { .. }, Status::Failed) => ReportStatus::AlreadyApplied,
         (Report::Ready { size, sha256 }, Status::Ready | Status::Expired) => {
             if row.size == Some(*size) && row.sha256.as_deref() == Some(sha256.as_str()) {
-                Outcome::AlreadyApplied
+                ReportStatus::AlreadyApplied
             } else {
-                Outcome::Conflict
+                ReportStatus::Conflict
             }
         }
-        _ => Outcome::Conflict,
+        _ => ReportStatus::Conflict,
     }
 }
 
@@ -254,12 +250,15 @@ async fn apply(
     job: Job,
     mut row: Export,
     report: Report,
-) -> Result<Outcome, Error> {
+) -> Result<ReportStatus, Error> {
     match report {
         Report::Progress { files, bytes } => {
-            let now = (row.files_done.max(files.min(row.files)), row.bytes_done.max(bytes.min(row.bytes)));
+            let now = (
+                row.files_done.max(files.min(row.files)),
+                row.bytes_done.max(bytes.min(row.bytes)),
+            );
             if now == (row.files_done, row.bytes_done) {
-                return Ok(Outcome::AlreadyApplied);
+                return Ok(ReportStatus::AlreadyApplied);
             }
             (row.files_done, row.bytes_done) = now;
             store::update(unit, row).await?;
@@ -277,14 +276,11 @@ async fn apply(
             store::finish_job(unit, job).await?;
         }
     }
-    Ok(Outcome::Applied)
+    Ok(ReportStatus::Applied)
 }
 
 /// The collection of an export, where all of it is in one.
-pub(super) async fn collection_of(
-    unit: &Unit,
-    row: &Export,
-) -> Result<Option<Collection>, Error> {
+pub(super) async fn collection_of(unit: &Unit, row: &Export) -> Result<Option<Collection>, Error> {
     let id = match selection(row)? {
         Selection::TransferId(id) => transfers::store::load(unit.db(), id.0)
             .await?
@@ -320,7 +316,10 @@ async fn bag_info(unit: &Unit, row: &Export) -> Result<Vec<BagInfoEntry>, Error>
     if let Some(transfer) = row.transfer_id
         && let Some(transfer) = transfers::store::load(unit.db(), transfer).await?
     {
-        say("Consignment-Start-Datetime", in_seconds(transfer.created_at));
+        say(
+            "Consignment-Start-Datetime",
+            in_seconds(transfer.created_at),
+        );
     }
     say("Consignment-Completed-Datetime", in_seconds(row.as_of));
     Ok(entries)

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use contract::checks;
 use entity::{check, export_item, record, transfer, version};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use crate::Error;
@@ -49,7 +51,9 @@ pub async fn items(
         .map(|row| {
             let (position, record) = (row.position, row.record_id);
             around.item(row).ok_or_else(|| {
-                Error::Internal(format!("item {position} of export {export}: record {record} is gone"))
+                Error::Internal(format!(
+                    "item {position} of export {export}: record {record} is gone"
+                ))
             })
         })
         .collect()
@@ -86,7 +90,10 @@ impl Around {
         Ok(Self {
             records: records.into_iter().map(|row| (row.id, row)).collect(),
             versions: versions.into_iter().map(|row| (row.id, row)).collect(),
-            transfers: transfers.into_iter().map(|row| (row.id, row.reference)).collect(),
+            transfers: transfers
+                .into_iter()
+                .map(|row| (row.id, row.reference))
+                .collect(),
             checks: checks
                 .into_iter()
                 .map(|row| ((row.version_id, row.kind.clone()), row))

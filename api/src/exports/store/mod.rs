@@ -57,7 +57,10 @@ pub async fn lookup(
     actor: &Actor,
     id: Uuid,
 ) -> Result<Option<Export>, DbErr> {
-    scoped(actor).filter(export::Column::Id.eq(id)).one(db).await
+    scoped(actor)
+        .filter(export::Column::Id.eq(id))
+        .one(db)
+        .await
 }
 
 /// Several by id, those that the actor may see.
@@ -100,19 +103,35 @@ pub async fn list(
     if let Some(transfer) = filter.transfer {
         select = select.filter(export::Column::TransferId.eq(transfer));
     }
-    page::fetch(db, select, export::Column::Id, Sort::newest_first(), |row| row.id, args).await
+    page::fetch(
+        db,
+        select,
+        export::Column::Id,
+        Sort::newest_first(),
+        |row| row.id,
+        args,
+    )
+    .await
 }
 
 /// Adds one, and announces it.
 pub async fn insert(unit: &mut Unit, row: Export) -> Result<Export, DbErr> {
-    let row = row.into_active_model().reset_all().insert(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .insert(unit.db())
+        .await?;
     unit.changed(Change::Export(row.id.into()));
     Ok(row)
 }
 
 /// Writes a changed export back, and announces it.
 pub async fn update(unit: &mut Unit, row: Export) -> Result<Export, DbErr> {
-    let row = row.into_active_model().reset_all().update(unit.db()).await?;
+    let row = row
+        .into_active_model()
+        .reset_all()
+        .update(unit.db())
+        .await?;
     unit.changed(Change::Export(row.id.into()));
     Ok(row)
 }

@@ -80,10 +80,15 @@ pub async fn pin(unit: &Unit, export: Uuid, selection: &Selection) -> Result<Sum
         Selection::RecordIds(ids) => {
             values.extend(ids.iter().map(|id| Value::from(id.0)));
             let places: Vec<_> = (2..values.len() + 1).map(|n| format!("${n}")).collect();
-            (format!("r.id IN ({})", places.join(", ")), "t.reference || '/'")
+            (
+                format!("r.id IN ({})", places.join(", ")),
+                "t.reference || '/'",
+            )
         }
     };
-    let chosen = CHOSEN.replace("{prefix}", prefix).replace("{selection}", &condition);
+    let chosen = CHOSEN
+        .replace("{prefix}", prefix)
+        .replace("{selection}", &condition);
     let sql = format!(
         "INSERT INTO export_item (export_id, position, version_id, record_id, payload_path)
         WITH chosen AS ({chosen}), judged AS ({JUDGED}), cut AS ({CUT}), named AS ({NAMED})
@@ -91,7 +96,8 @@ pub async fn pin(unit: &Unit, export: Uuid, selection: &Selection) -> Result<Sum
     );
     let db = unit.db();
     let backend = db.get_database_backend();
-    db.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?;
     sum(unit, export).await
 }
 

@@ -1,0 +1,349 @@
+//! The whole command against a fake server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::{Arguments, run};
+use crate::cli::{Cli, Command};
+use crate::failure::{Failure, Outcome};
+use crate::fake::{Fake, Faults};
+use crate::progress::Screen;
+
+/// A folder and a server.
+struct Stage {
+    folder: tempfile::TempDir,
+    fake: Fake,
+}
+
+/// How a run ended, and what was said meanwhile.
+struct Ended {
+    result: Result<Outcome, Failure>,
+    said: Vec<String>,
+}
+
+impl Stage {
+    async fn new(files: &[(&str, &[u8])], faults: Faults) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join("in").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let fake = Fake::start(faults).await;
+        Self { folder, fake }
+    }
+
+    fn input(&self) -> PathBuf {
+        self.folder.path().join("in")
+    }
+
+    fn bag(&self) -> PathBuf {
+        self.folder.path().join("out.tar")
+    }
+
+    async fn transfer(&self, more: &[&str]) -> Ended {
+        self.run(&self.input(), "good", more).await
+    }
+
+    async fn run(&self, folder: &Path, token: &str, more: &[&str]) -> Ended {
+        let screen = Screen::recording();
+        let mut line = vec!["muniment", "transfer", folder.to_str().unwrap()];
+        line.extend(["--server", self.fake.url(), "--token", token]);
+        line.extend(more);
+        let result = run(&arguments(&line), &screen).await;
+        let said = screen.recorded();
+        Ended { result, said }
+    }
+
+    /// Each file's newest version is accepted and has the file's bytes.
+    fn arrived(&self) -> bool {
+        let walk = walkdir::WalkDir::new(self.input()).into_iter();
+        let files = walk
+            .map(Result::unwrap)
+            .filter(|entry| entry.file_type().is_file());
+        let world = self.fake.world();
+        files.into_iter().all(|entry| {
+            let path = entry.path().strip_prefix(self.input()).unwrap();
+            world.accepted(path.to_str().unwrap()) == Some(fs::read(entry.path()).unwrap())
+        })
+    }
+}
+
+impl Ended {
+    fn failure(&self) -> String {
+        self.result.as_ref().unwrap_err().to_string()
+    }
+}
+
+fn arguments(line: &[&str]) -> Arguments {
+    match Cli::try_parse_from(line).unwrap().command {
+        Command::Transfer(arguments) => arguments,
+        other => panic!("{other:?}"),
+    }
+}
+
+const FILES: [(&str, &[u8]); 4] = [
+    ("a.txt", b"a"),
+    ("deep/er/b.txt", b"bb"),
+    ("empty", b""),
+    // Above the fake's limit for one request.
+    ("large.bin", &[7; 3_333]),
+];
+
+#[tokio::test]
+async fn every_byte_of_a_folder_arrives() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    let ended = stage.transfer(&["--submit"]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    let world = stage.fake.world();
+    assert_eq!(world.count("AddRecords"), 1);
+    assert_eq!(world.count("SubmitTransfer"), 1);
+}
+
+#[tokio::test]
+async fn many_files_take_few_requests() {
+    let names: Vec<String> = (0..1_000).map(|number| format!("{number}.txt")).collect();
+    let files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), name.as_bytes()))
+        .collect();
+    let stage = Stage::new(&files, Faults::default()).await;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    let world = stage.fake.world();
+    assert!(world.count("AddRecords") < 100);
+    assert!(world.count("CompleteUploads") < 200);
+    assert_eq!(world.uploads, 1_000);
+}
+
+#[tokio::test]
+async fn the_same_command_again_uploads_nothing() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    stage.transfer(&[]).await.result.unwrap();
+    let uploads = stage.fake.world().uploads;
+    let again = stage.transfer(&[]).await;
+    assert_eq!(again.result, Ok(Outcome::Good));
+    assert!(again.said[0].starts_with("going on with transfer T-1"));
+    assert_eq!(stage.fake.world().uploads, uploads);
+}
+
+#[tokio::test]
+async fn a_file_that_changed_between_runs_becomes_a_new_version() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    stage.transfer(&[]).await.result.unwrap();
+    fs::write(stage.input().join("a.txt"), "another").unwrap();
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(stage.fake.world().records["a.txt"].len(), 2);
+}
+
+#[tokio::test]
+async fn faults_that_pass_change_nothing_in_the_end() {
+    let faults = Faults {
+        unavailable: 2,
+        slow_down: 2,
+        expired: 2,
+        lost: 2,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    let said = ended.said.join("\n");
+    assert!(said.contains("trying again for up to 2 minutes"), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_read_is_announced_anew() {
+    let mut stage = Stage::new(&FILES, Faults::default()).await;
+    let file = stage.input().join("a.txt");
+    change_before_upload(
+        &mut stage,
+        vec![Box::new(move || fs::write(file, "b").unwrap())],
+    );
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    let statuses = statuses(&stage, "a.txt");
+    assert_eq!(statuses, ["REJECTED", "ACCEPTED"]);
+    assert!(
+        ended
+            .said
+            .iter()
+            .any(|line| line.starts_with("a.txt changed while it was read"))
+    );
+}
+
+#[tokio::test]
+async fn a_large_file_that_changes_while_it_is_read_is_announced_anew() {
+    let mut stage = Stage::new(&FILES, Faults::default()).await;
+    let file = stage.input().join("large.bin");
+    let change = move || fs::write(file, [8; 2_222]).unwrap();
+    change_before_upload(&mut stage, vec![Box::new(change)]);
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(&stage, "large.bin"), ["REJECTED", "ACCEPTED"]);
+}
+
+#[tokio::test]
+async fn a_file_that_keeps_changing_is_given_up_and_the_rest_arrives() {
+    let mut stage = Stage::new(&[("a.txt", b"a")], Faults::default()).await;
+    let change = |text: &'static str| -> Box<dyn FnOnce() + Send> {
+        let file = stage.input().join("a.txt");
+        Box::new(move || fs::write(file, text).unwrap())
+    };
+    let changes = vec![change("bb"), change("ccc")];
+    change_before_upload(&mut stage, changes);
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "REJECTED"]);
+}
+
+#[tokio::test]
+async fn a_file_that_the_api_refuses_does_not_stop_the_others() {
+    let faults = Faults {
+        refused: Some("a.txt".to_owned()),
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    assert_eq!(stage.fake.world().records.len(), FILES.len() - 1);
+}
+
+#[tokio::test]
+async fn a_full_store_ends_the_run_and_the_next_one_goes_on() {
+    let faults = Faults {
+        full: 1,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let failure = stage.transfer(&[]).await.failure();
+    assert!(failure.contains("no space left"), "{failure}");
+    assert!(failure.contains("the same command again"), "{failure}");
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+}
+
+#[tokio::test]
+async fn a_bag_is_saved_although_the_connection_breaks() {
+    let faults = Faults {
+        cut: 2,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let package = package();
+    stage.fake.world().package.clone_from(&package);
+    let bag = stage.bag();
+    let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(fs::read(bag).unwrap(), package);
+}
+
+#[tokio::test]
+async fn a_bag_that_is_not_what_the_server_made_is_not_saved() {
+    let faults = Faults {
+        wrong_digest: true,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    stage.fake.world().package = package();
+    let bag = stage.bag();
+    let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
+    assert!(
+        ended.failure().contains("nothing is saved"),
+        "{}",
+        ended.failure()
+    );
+    assert!(!bag.exists());
+}
+
+#[tokio::test]
+async fn a_bag_that_is_not_valid_is_kept_and_not_called_good() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    let mut package = package();
+    let payload = package
+        .windows(3)
+        .position(|bytes| bytes == b"abc")
+        .unwrap();
+    package[payload] = b'x';
+    stage.fake.world().package = package;
+    let bag = stage.bag();
+    let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    assert!(bag.exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_transferred_is_said_before_anything_is_asked() {
+    let stage = Stage::new(&[], Faults::default()).await;
+    let root = stage.folder.path();
+    fs::create_dir(stage.input()).unwrap();
+    fs::write(root.join("file"), "").unwrap();
+    for (folder, said) in [
+        ("absent", "is not there"),
+        ("file", "is no folder"),
+        ("in", "no file"),
+    ] {
+        let failure = stage.run(&root.join(folder), "good", &[]).await.failure();
+        assert!(failure.contains(said), "{failure}");
+    }
+    assert!(stage.fake.world().asked.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_taken_is_said_with_its_expiry() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    // {"exp":1767225600}
+    let expired = "e30.eyJleHAiOjE3NjcyMjU2MDB9.c2ln";
+    let failure = stage.run(&stage.input(), expired, &[]).await.failure();
+    assert!(
+        failure.contains("the token expired at 2026-01-01 00:00:00 UTC"),
+        "{failure}"
+    );
+    let failure = stage.run(&stage.input(), "bad", &[]).await.failure();
+    assert!(failure.contains("does not take this token"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_collection_that_is_not_there_is_named() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    let failure = stage.transfer(&["--collection", "NOPE"]).await.failure();
+    assert!(failure.contains("no collection NOPE"), "{failure}");
+}
+
+fn change_before_upload(stage: &mut Stage, changes: Vec<Box<dyn FnOnce() + Send>>) {
+    stage.fake.world().faults.before_upload = changes;
+}
+
+fn statuses(stage: &Stage, path: &str) -> Vec<&'static str> {
+    let world = stage.fake.world();
+    world.records[path]
+        .iter()
+        .map(|version| version.status)
+        .collect()
+}
+
+/// A valid bag of one file, as tar.
+fn package() -> Vec<u8> {
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let manifest = format!("{digest}  data/abc\n");
+    let mut tar = Vec::new();
+    for (name, bytes) in [
+        ("E-1/bagit.txt", bagit::BAGIT_TXT.as_bytes()),
+        ("E-1/data/abc", b"abc"),
+        ("E-1/manifest-sha256.txt", manifest.as_bytes()),
+    ] {
+        tar.extend(bagit::file_header(name, bytes.len() as u64, 0));
+        tar.extend(bytes);
+        tar.extend(std::iter::repeat_n(
+            0,
+            bytes.len().next_multiple_of(512) - bytes.len(),
+        ));
+    }
+    tar.extend([0; 1024]);
+    tar
+}
