@@ -14,6 +14,7 @@ pub mod error;
 pub mod graphql;
 pub mod object_store;
 pub mod page;
+pub mod queue;
 pub mod reference;
 pub mod server;
 #[cfg(test)]

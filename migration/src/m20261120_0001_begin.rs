@@ -76,7 +76,7 @@ const UP: &[&str] = &[
         attempt integer NOT NULL, max_attempts integer NOT NULL, not_before {time} NOT NULL, published_at {time}, lease_token text,
         lease_expires_at {time}, worker text, last_error text, created_at {time} NOT NULL, updated_at {time} NOT NULL)",
     "CREATE INDEX job_due ON job (status, not_before, id)",
-    "CREATE INDEX job_lane ON job (status, lane, id)",
+    "CREATE INDEX job_lane ON job (status, queue, lane, id)",
     "CREATE INDEX job_subject ON job (subject_id, id)",
     "CREATE TABLE event (
         id {uuid} PRIMARY KEY, at {time} NOT NULL, agent text NOT NULL, action {bytes} NOT NULL, subject_type {bytes} NOT NULL, subject_id {uuid} NOT NULL,

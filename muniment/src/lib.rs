@@ -4,6 +4,6 @@
 //! Owns putting the parts together and taking them apart. Does not own any of the parts, or the command line.
 
 mod keys;
-pub mod system;
+pub mod process;
 
-pub use system::{Settings, StartError, System};
+pub use process::{Settings, StartError, System};

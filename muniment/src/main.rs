@@ -1,2 +1,86 @@
-//! The `muniment` binary.
-fn main() {}
+//! The `muniment` binary: the whole system in one process, and the commands that are its clients.
+//!
+//! Owns the command line, the data folder, and what people are told. Does not own any rule: `api`
+//! decides, `worker` looks, `bagit` and `pronom` know their formats.
+//!
+//! Always: results go to standard output, everything else to standard error; the exit status is
+//! one of those in [`failure`].
+
+mod cli;
+mod client;
+mod data_folder;
+mod export;
+mod failure;
+mod identify;
+mod interrupt;
+mod migrate;
+mod output;
+mod progress;
+mod schema;
+mod serve;
+mod signatures;
+mod system;
+mod text;
+mod token;
+mod transfer;
+mod verify;
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Failure, Outcome};
+use crate::progress::Screen;
+
+/// How long threads that still read or write are waited for at the end.
+const LINGER: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    let screen = Screen::stderr();
+    match carry_out(&cli.command, &screen) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            screen.clear();
+            screen.say(format_args!("muniment: {failure}"));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Clap's own status for a wrong command line is 2, which means something else here.
+fn refused(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell when standard error is gone.
+    let _ = error.print();
+    ExitCode::from(u8::from(error.use_stderr()))
+}
+
+fn carry_out(command: &Command, screen: &Screen) -> Result<Outcome, Failure> {
+    match command {
+        Command::Verify(arguments) => verify::run(arguments, screen),
+        Command::Identify(arguments) => identify::run(arguments, screen),
+        Command::Signatures(command) => signatures::run(command),
+        Command::Token(arguments) => token::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
+        Command::Transfer(arguments) => wait_for(transfer::run(arguments, screen)),
+        Command::Export(arguments) => wait_for(export::run(arguments, screen)),
+        Command::Serve(arguments) => wait_for(serve::run(arguments)),
+        Command::Migrate(arguments) => wait_for(migrate::run(arguments)),
+    }
+}
+
+fn wait_for(work: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outcome, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("no threads could be started: {error}")))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(LINGER);
+    result
+}

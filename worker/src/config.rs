@@ -19,8 +19,8 @@ pub struct Config {
     pub lease: Duration,
     /// How long a receive waits for the first message.
     pub receive_wait: Duration,
-    /// How long running jobs may go on after the worker was told to stop. What drains the process
-    /// must wait longer than this, so that jobs can still be handed back.
+    /// How long running jobs may go on after the worker was told to stop. Cleaning up and handing
+    /// them back takes 15 s more at most, and what drains the process must wait for both.
     pub grace: Duration,
     /// How the API is spoken to.
     pub api: ApiSettings,

@@ -67,7 +67,11 @@ impl Worker {
 
     /// Works until the soft signal, and returns when the last job has ended or was handed back.
     pub async fn run(self, shutdown: &Shutdown) {
-        let engine = self.deps.scanner.identity().await;
+        // An engine that does not answer may take its time to say so.
+        let engine = self.deps.scanner.identity();
+        let Some(engine) = shutdown.soft().run_until_cancelled(engine).await else {
+            return;
+        };
         tracing::info!(
             worker = self.deps.config.name,
             antivirus = engine.name,

@@ -1,22 +1,169 @@
-//! (landing)
-use super::Check;
-use crate::{Error, auth::Actor, unit::Unit};
-use sea_orm::{ConnectionTrait, DbErr};
+//! Queries about checks: the only place in this noun that names entities.
+
 use std::collections::HashMap;
+
+use entity::check;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, Select,
+    sea_query::{Expr, ExprTrait},
+};
+use serde_json::Value;
 use uuid::Uuid;
-pub async fn current_many(
-    _: &impl ConnectionTrait,
-    _: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
-    Ok(HashMap::new())
-}
+
+use super::{Check, Status};
+use crate::{
+    Error,
+    auth::Actor,
+    page::{self, Args, Page, Sort},
+    unit::{Unit, chunks},
+    versions,
+};
+
+/// One by id with the size of its version, if the actor may see that version.
 pub async fn lookup(
-    _: &impl ConnectionTrait,
-    _: &Actor,
-    _: Uuid,
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    id: Uuid,
 ) -> Result<Option<(Check, i64)>, DbErr> {
-    Ok(None)
+    let Some(row) = check::Entity::find_by_id(id).one(db).await? else {
+        return Ok(None);
+    };
+    let seen = versions::store::lookup(db, actor, row.version_id).await?;
+    Ok(seen.map(|version| (row, version.size)))
 }
-pub async fn copy_current(_: &Unit, _: Uuid, _: Uuid) -> Result<(), Error> {
+
+fn by_version(rows: Vec<Check>) -> HashMap<Uuid, Vec<Check>> {
+    let mut found: HashMap<Uuid, Vec<Check>> = HashMap::new();
+    for row in rows {
+        found.entry(row.version_id).or_default().push(row);
+    }
+    found
+}
+
+/// The current checks of several versions, in the order in which they were asked for. The caller has seen
+/// to it that the actor may see the versions.
+pub async fn current_many(
+    db: &impl ConnectionTrait,
+    versions: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
+    let rows = check::Entity::find()
+        .filter(check::Column::VersionId.is_in(versions.iter().copied()))
+        .filter(check::Column::Current.eq(true))
+        .order_by_asc(check::Column::Id)
+        .all(db)
+        .await?;
+    Ok(by_version(rows))
+}
+
+/// The current checks of several versions, and those of these runs.
+pub async fn current_and_runs(
+    db: &impl ConnectionTrait,
+    versions: &[Uuid],
+    runs: &[i32],
+) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
+    let wanted = check::Column::Current
+        .eq(true)
+        .or(check::Column::Run.is_in(runs.iter().copied()));
+    let rows = check::Entity::find()
+        .filter(check::Column::VersionId.is_in(versions.iter().copied()))
+        .filter(wanted)
+        .order_by_asc(check::Column::Id)
+        .all(db)
+        .await?;
+    Ok(by_version(rows))
+}
+
+/// Every run of every check of a version, oldest first.
+pub async fn history(
+    db: &impl ConnectionTrait,
+    version: Uuid,
+    args: &Args,
+) -> Result<Page<Check>, Error> {
+    let select: Select<check::Entity> =
+        check::Entity::find().filter(check::Column::VersionId.eq(version));
+    page::fetch(
+        db,
+        select,
+        check::Column::Id,
+        Sort::by_id(),
+        |row| row.id,
+        args,
+    )
+    .await
+}
+
+/// Adds new runs.
+pub async fn insert_many(unit: &Unit, rows: Vec<Check>) -> Result<(), DbErr> {
+    let rows = rows
+        .into_iter()
+        .map(|row| row.into_active_model().reset_all())
+        .collect();
+    for chunk in chunks(rows) {
+        check::Entity::insert_many(chunk)
+            .exec_without_returning(unit.db())
+            .await?;
+    }
     Ok(())
+}
+
+/// Says that there is a newer run.
+pub async fn retire(unit: &Unit, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    check::Entity::update_many()
+        .col_expr(check::Column::Current, Expr::value(false))
+        .filter(check::Column::Id.is_in(ids))
+        .exec(unit.db())
+        .await?;
+    Ok(())
+}
+
+/// Says that a worker has them.
+pub async fn begin(unit: &Unit, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    for chunk in chunks(ids) {
+        check::Entity::update_many()
+            .col_expr(check::Column::Status, Expr::value(Status::Running))
+            .filter(check::Column::Id.is_in(chunk))
+            .filter(check::Column::Status.eq(Status::Pending))
+            .exec(unit.db())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes a result.
+pub async fn update(unit: &Unit, row: Check) -> Result<Check, DbErr> {
+    row.into_active_model().reset_all().update(unit.db()).await
+}
+
+/// Writes down that a person takes responsibility for these.
+pub async fn waive(unit: &Unit, ids: Vec<Uuid>, waiver: Value) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    check::Entity::update_many()
+        .col_expr(check::Column::Waiver, Expr::value(waiver))
+        .filter(check::Column::Id.is_in(ids))
+        .exec(unit.db())
+        .await?;
+    Ok(())
+}
+
+/// Gives a version the results of another one with the same content.
+pub async fn copy_current(unit: &Unit, from: Uuid, to: Uuid) -> Result<(), Error> {
+    let rows = current_many(unit.db(), &[from]).await?.remove(&from);
+    let copies = rows
+        .unwrap_or_default()
+        .into_iter()
+        .map(|row| Check {
+            id: unit.id(),
+            version_id: to,
+            run: 1,
+            created_at: unit.now(),
+            ..row
+        })
+        .collect();
+    Ok(insert_many(unit, copies).await?)
 }

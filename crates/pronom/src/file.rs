@@ -108,7 +108,7 @@ fn identify_parts(
     scan.admit_late();
     let parts = [(0, head), (base, tail.as_slice())];
     let mut source = Source::new(parts, random, size);
-    stream::sweep(signatures, &mut scan, &mut source, 0)?;
+    stream::sweep(&mut scan, &mut source, 0)?;
     if let Some(trace) = &mut trace {
         trace.refused = scan.take_refused();
     }

@@ -6,25 +6,21 @@ use crate::{
     container::Found, identification::Identification, matcher::window::Window, source::Source,
 };
 
-/// Formats that hold other files: the ones that DROID opens as archives.
-const ARCHIVES: [&str; 17] = [
-    "x-fmt/263",
-    "fmt/189",
-    "x-fmt/264",
-    "fmt/411",
-    "fmt/613",
-    "x-fmt/265",
-    "x-fmt/266",
-    "x-fmt/267",
-    "x-fmt/268",
-    "fmt/484",
-    "x-fmt/219",
-    "fmt/410",
-    "fmt/289",
-    "fmt/1281",
-    "fmt/1355",
-    "fmt/468",
-    "fmt/1739",
+/// Formats that hold other files: archives, compressed files and images of discs.
+#[rustfmt::skip]
+const ARCHIVES: &[&str] = &[
+    // ZIP, JAR, 7z, RAR, tar, gzip, bzip, bzip2, xz, compress
+    "x-fmt/263", "x-fmt/412", "fmt/484", "x-fmt/264", "fmt/411", "fmt/613", "x-fmt/265", "x-fmt/266", "x-fmt/267",
+    "x-fmt/268", "fmt/1098", "fmt/1671",
+    // zoo, cabinet, shar, xar, arj, lha, cpio, ar, PEA, FreeArc, ZPAQ, MAR
+    "x-fmt/269", "x-fmt/414", "fmt/329", "fmt/600", "fmt/610", "fmt/626", "fmt/1558", "fmt/635", "fmt/1835",
+    "fmt/1095", "fmt/1096", "fmt/1097", "fmt/1483",
+    // StuffIt, comic books
+    "fmt/399", "fmt/639", "fmt/1459", "fmt/1460", "fmt/1462",
+    // ARC and WARC
+    "x-fmt/219", "fmt/410", "fmt/289", "fmt/1281", "fmt/1355",
+    // ISO 9660, UDF and their hybrids, Apple disk images
+    "fmt/468", "fmt/1738", "fmt/1739", "fmt/1740", "fmt/1741", "fmt/1757", "fmt/1071",
 ];
 const MARKS: [&[u8]; 5] = [
     b"\xEF\xBB\xBF",

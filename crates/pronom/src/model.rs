@@ -43,7 +43,7 @@ pub(crate) enum Reference {
 }
 
 /// A pattern beside an anchor, and how many bytes may lie between it and what is next to it towards the anchor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fragment {
     pub(crate) min: u32,
     pub(crate) max: u32,
@@ -54,7 +54,7 @@ pub(crate) struct Fragment {
 pub(crate) type Alternatives = Vec<Fragment>;
 
 /// An anchor with the fragments around it, both sides in order outwards from the anchor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SubSequence {
     pub(crate) min: u32,
     /// Only the first subsequence of an anchored sequence keeps to it.
@@ -62,6 +62,37 @@ pub(crate) struct SubSequence {
     pub(crate) anchor: Pattern,
     pub(crate) left: Vec<Alternatives>,
     pub(crate) right: Vec<Alternatives>,
+}
+
+/// No subsequence takes more bytes, so that a window that holds one has a bound.
+pub(crate) const MAX_SPAN: u64 = 4 << 20;
+
+impl SubSequence {
+    /// The most bytes that it can take, with all its gaps.
+    pub(crate) fn span(&self) -> u64 {
+        self.anchor.len() as u64 + lengths(&self.left).1 + lengths(&self.right).1
+    }
+}
+
+/// The least and most bytes that fragments and the gaps between them take.
+pub(crate) fn lengths(levels: &[Alternatives]) -> (u64, u64) {
+    let mut total = (0, 0);
+    for level in levels {
+        let sizes = level.iter().map(|fragment| {
+            let length = fragment.pattern.len() as u64;
+            (
+                u64::from(fragment.min) + length,
+                u64::from(fragment.max) + length,
+            )
+        });
+        let (min, max) = sizes.fold((u64::MAX, 0), |(min, max), (low, high)| {
+            (min.min(low), max.max(high))
+        });
+        if min <= max {
+            total = (total.0 + min, total.1 + max);
+        }
+    }
+    total
 }
 
 /// Subsequences that follow one another in the file.

@@ -7,7 +7,7 @@ use std::fmt;
 use memchr::{memchr, memmem, memrchr};
 
 /// A set of byte values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct ByteSet(pub(crate) [u64; 4]);
 
 impl ByteSet {
@@ -47,7 +47,7 @@ pub(crate) enum Atom {
 }
 
 /// A run of bytes of fixed length.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Pattern {
     /// The exact bytes; zero where a set stands.
     bytes: Box<[u8]>,

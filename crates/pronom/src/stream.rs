@@ -16,9 +16,6 @@ use crate::{
     source::{ReadAt, Source},
 };
 
-/// So much is looked through at once.
-const CHUNK: usize = 256 << 10;
-
 /// A file that is being fed.
 ///
 /// ```
@@ -36,6 +33,10 @@ pub struct Stream<'s> {
     /// The bytes from `base` on, as far as they were fed.
     buffer: Vec<u8>,
     base: u64,
+    /// So much of a full buffer is needed again.
+    kept: usize,
+    /// So many bytes are looked through at once.
+    full: usize,
     /// The start of the file, once the buffer has rolled past it.
     head: Vec<u8>,
     scan: Option<Scan<'s>>,
@@ -51,6 +52,8 @@ impl<'s> Stream<'s> {
             name: name.to_owned(),
             buffer: Vec::new(),
             base: 0,
+            kept: 0,
+            full: signatures.matcher.head + 1,
             head: Vec::new(),
             scan: None,
         }
@@ -58,27 +61,21 @@ impl<'s> Stream<'s> {
 
     /// Takes the bytes that come next.
     pub fn feed(&mut self, mut bytes: &[u8]) {
-        let matcher = &self.signatures.matcher;
         while !bytes.is_empty() {
-            let full = if self.scan.is_some() {
-                matcher.context + CHUNK
-            } else {
-                matcher.head + 1
-            };
             let idle = self.scan.as_ref().is_some_and(|scan| !scan.is_looking());
-            if idle && bytes.len() > matcher.context {
+            if idle && bytes.len() > self.kept {
                 // Nothing but the tail can matter any more.
-                let (passed, tail) = bytes.split_at(bytes.len() - matcher.context);
+                let (passed, tail) = bytes.split_at(bytes.len() - self.kept);
                 self.base += (self.buffer.len() + passed.len()) as u64;
                 self.buffer.clear();
                 self.buffer.extend_from_slice(tail);
                 return;
             }
-            let (now, later) =
-                bytes.split_at(bytes.len().min(full.saturating_sub(self.buffer.len())));
+            let room = self.full.saturating_sub(self.buffer.len());
+            let (now, later) = bytes.split_at(bytes.len().min(room));
             self.buffer.extend_from_slice(now);
             bytes = later;
-            if self.buffer.len() >= full {
+            if self.buffer.len() >= self.full {
                 self.turn();
             }
         }
@@ -92,20 +89,18 @@ impl<'s> Stream<'s> {
             size: None,
         };
         let matcher = &self.signatures.matcher;
-        match &mut self.scan {
-            None => {
-                self.head = self.buffer[..self.buffer.len().min(KEPT_HEAD)].to_vec();
-                self.scan = Some(Scan::new(matcher, &window));
-            }
-            Some(scan) => {
-                if scan.is_looking() {
-                    scan.advance(&window);
-                }
-                let passed = self.buffer.len().saturating_sub(matcher.context);
-                self.buffer.drain(..passed);
-                self.base += passed as u64;
-            }
+        if self.scan.is_none() {
+            self.head = self.buffer[..self.buffer.len().min(KEPT_HEAD)].to_vec();
         }
+        let scan = self.scan.get_or_insert_with(|| Scan::new(matcher, &window));
+        if scan.is_looking() {
+            scan.advance(&window);
+        }
+        self.kept = scan.context().max(matcher.tail);
+        self.full = self.kept + step(self.kept);
+        let passed = self.buffer.len().saturating_sub(self.kept);
+        self.buffer.drain(..passed);
+        self.base += passed as u64;
     }
 
     /// Ends the file and says what it is. Containers and a few other formats need ranges that have passed:
@@ -135,7 +130,7 @@ impl<'s> Stream<'s> {
             scan.advance(&window);
         }
         scan.admit_late();
-        let error = sweep(signatures, &mut scan, &mut source, 0).err();
+        let error = sweep(&mut scan, &mut source, 0).err();
         let evidence = Evidence {
             hits: scan.hits(),
             tail: window,
@@ -148,21 +143,23 @@ impl<'s> Stream<'s> {
     }
 }
 
-/// So much more is read at a time.
+/// So many bytes come new to a window of which `kept` have been seen before.
+fn step(kept: usize) -> usize {
+    (kept * 2).max(STEP)
+}
+
 const STEP: usize = 512 << 10;
 
 /// Shows `scan` the object from `from` to its end, as long as it looks for something.
-pub(crate) fn sweep(
-    signatures: &Signatures,
-    scan: &mut Scan<'_>,
-    source: &mut Source<'_>,
-    from: u64,
-) -> io::Result<()> {
-    let context = signatures.matcher.context;
-    let mut buffer = vec![0; context + STEP];
+pub(crate) fn sweep(scan: &mut Scan<'_>, source: &mut Source<'_>, from: u64) -> io::Result<()> {
+    let mut buffer = Vec::new();
     let mut filled = 0;
     let mut base = from;
     while scan.is_looking() {
+        let full = filled + step(scan.context());
+        if buffer.len() < full {
+            buffer.resize(full, 0);
+        }
         let got = source.fill(base + filled as u64, &mut buffer[filled..])?;
         filled += got;
         let end = base + filled as u64;
@@ -175,7 +172,7 @@ pub(crate) fn sweep(
         if window.is_last() {
             break;
         }
-        let passed = filled.saturating_sub(context);
+        let passed = filled.saturating_sub(scan.context());
         buffer.copy_within(passed..filled, 0);
         filled -= passed;
         base += passed as u64;

@@ -27,9 +27,24 @@ fn puids(found: &Identification) -> String {
     puids.into_iter().collect::<Vec<_>>().join(";")
 }
 
+fn streamed(signatures: &Signatures, name: &str, bytes: &[u8]) -> Identification {
+    let mut stream = signatures.stream(name);
+    for piece in bytes.chunks(10_007) {
+        stream.feed(piece);
+    }
+    let mut random = bytes;
+    without_reading(stream.finish(&mut random))
+}
+
+/// How much is read differs; the answer may not.
+fn without_reading(mut found: Identification) -> Identification {
+    found.bytes_read = 0;
+    found
+}
+
 #[test]
 #[expect(clippy::print_stderr, reason = "the table is the point")]
-fn every_answer_is_droids_or_a_listed_difference() {
+fn every_answer_is_droids_or_a_listed_difference_and_the_same_for_a_stream() {
     let Some(shared) = common::shared() else {
         return;
     };
@@ -51,6 +66,12 @@ fn every_answer_is_droids_or_a_listed_difference() {
         let found = signatures
             .identify_file(&folder.path().join(path))
             .expect("readable");
+        let bytes = fs::read(folder.path().join(path)).expect("readable");
+        assert_eq!(
+            streamed(&signatures, path, &bytes),
+            without_reading(found.clone()),
+            "{path}"
+        );
         let mut sorted: Vec<&str> = answer.split(';').collect();
         sorted.sort_unstable();
         let equal = puids(&found) == sorted.join(";")

@@ -1,5 +1,7 @@
 //! Nothing that is fed makes the library panic, hang or swell.
 
+#[path = "common/build.rs"]
+mod build;
 mod common;
 
 use std::{
@@ -80,80 +82,14 @@ fn hostile_files_get_droids_answer_in_time() {
 fn seed() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec![
         b"%PDF-1.4\n%%EOF".to_vec(),
-        zip(
+        build::zip(
             b"[Content_Types].xml",
             b"ContentType=\"application/vnd.ms-word.document.macroEnabled.main+xml\"",
         ),
-        zip(b"mimetype", b"application/vnd.oasis.opendocument.text"),
-        ole2(),
+        build::zip(b"mimetype", b"application/vnd.oasis.opendocument.text"),
+        build::ole2("WordDocument", &[0; 5000]),
         b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec(),
     ])
-}
-
-/// A ZIP file with one stored entry.
-fn zip(name: &[u8], content: &[u8]) -> Vec<u8> {
-    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("short").to_le_bytes();
-    let mut file = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
-    let sizes = [length(content), length(content)].concat();
-    file.extend_from_slice(&sizes);
-    file.extend_from_slice(&length(name));
-    file.extend_from_slice(name);
-    file.extend_from_slice(content);
-    let start = length(&file);
-    let mut entry = b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
-    entry.extend_from_slice(&sizes);
-    entry.extend_from_slice(&length(name));
-    entry.extend_from_slice(&[0; 14]);
-    entry.extend_from_slice(name);
-    file.extend_from_slice(&entry);
-    file.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
-    file.extend_from_slice(&length(&entry));
-    file.extend_from_slice(&start);
-    file.extend_from_slice(&[0; 2]);
-    file
-}
-
-/// A compound file with one sector of table, one of directory and a stream `WordDocument`.
-fn ole2() -> Vec<u8> {
-    let mut file = vec![0xFF; 512 * 4];
-    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1");
-    put(8, &[0; 16]);
-    put(
-        24,
-        &[
-            0x3E, 0, 3, 0, 0xFE, 0xFF, 9, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        ],
-    );
-    put(44, &[1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0]);
-    put(
-        60,
-        &[
-            0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0,
-        ],
-    );
-    put(
-        512,
-        &[
-            0xFD, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF, 0xFF,
-        ],
-    );
-    let mut node = |at: usize, name: &str, kind: u8, child: u32, start: u32, size: u32| {
-        let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        put(at, &[0; 128]);
-        put(at, &wide);
-        put(
-            at + 64,
-            &[u8::try_from(wide.len() + 2).expect("short"), 0, kind, 1],
-        );
-        put(at + 68, &[0xFF; 8]);
-        put(at + 76, &child.to_le_bytes());
-        put(at + 116, &start.to_le_bytes());
-        put(at + 120, &size.to_le_bytes());
-    };
-    node(1024, "Root Entry", 5, 1, 0xFFFF_FFFE, 0);
-    node(1152, "WordDocument", 2, 0xFFFF_FFFF, 2, 5000);
-    file
 }
 
 #[test]
@@ -161,7 +97,7 @@ fn the_seeds_reach_into_containers() {
     let signatures = Signatures::builtin();
     let word = signatures.identify_bytes(
         "a.docm",
-        &zip(
+        &build::zip(
             b"[Content_Types].xml",
             b"ContentType=\"application/vnd.ms-word.document.macroEnabled.main+xml\"",
         ),
@@ -170,7 +106,7 @@ fn the_seeds_reach_into_containers() {
         (word.matches[0].puid.as_str(), word.matches[0].basis),
         ("fmt/523", Basis::Container)
     );
-    let old = signatures.identify_bytes("a.doc", &ole2());
+    let old = signatures.identify_bytes("a.doc", &build::ole2("WordDocument", &[0; 5000]));
     assert_eq!(
         (old.matches[0].puid.as_str(), old.matches[0].basis),
         ("fmt/609", Basis::Container)
@@ -272,4 +208,15 @@ proptest! {
             let _ = signatures.identify_bytes("x", b"..ABDE12G...H...Y.Z");
         }
     }
+}
+
+#[test]
+fn a_signature_that_would_need_a_boundless_window_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let gaps = "41{0-1000000}".repeat(6);
+    let wide = XML.replace("41[42", &format!("{gaps}41[42"));
+    let error = load(folder.path(), wide.as_bytes()).expect_err("too wide");
+    assert!(error.to_string().contains("more than"), "{error}");
+    let deep = XML.replace("41[42:43]", &"[".repeat(100_000));
+    load(folder.path(), deep.as_bytes()).expect_err("too deep");
 }

@@ -2,21 +2,22 @@
 //!
 //! Always: a job whose lease may have run out is told to end, also when the API does not answer.
 
+use std::time::Duration;
+
 use runtime::queue::{Queue, QueueError, Receipt};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::client::LeaseKey;
-use crate::deps::Deps;
+use crate::client::{Api, LeaseKey};
 use crate::job::Interrupt;
 
 /// Extends the lease, and hides the message, until one of them says that the job is to end.
 pub(super) async fn keep(
-    deps: &Deps,
+    api: &dyn Api,
     queue: &dyn Queue,
     key: &LeaseKey,
     receipt: Option<&Receipt>,
+    lease: Duration,
 ) -> Interrupt {
-    let lease = deps.config.lease;
     let mut until = Instant::now() + lease;
     loop {
         sleep(lease / 3).await;
@@ -27,7 +28,7 @@ pub(super) async fn keep(
             }
         };
         let keys = [key.clone()];
-        let extended = timeout_at(until, deps.api.extend_leases(&keys, lease));
+        let extended = timeout_at(until, api.extend_leases(&keys, lease));
         let (extended, ()) = tokio::join!(extended, message);
         match extended {
             Ok(Ok(outcomes)) => match outcomes.iter().find(|outcome| outcome.job == key.job) {
@@ -46,7 +47,7 @@ pub(super) async fn keep(
     }
 }
 
-async fn hide(queue: &dyn Queue, receipt: &Receipt, visibility: std::time::Duration) {
+async fn hide(queue: &dyn Queue, receipt: &Receipt, visibility: Duration) {
     match queue.extend(receipt, visibility).await {
         Ok(()) => {}
         // It is delivered again, and the one who gets it finds the job taken.
@@ -54,3 +55,6 @@ async fn hide(queue: &dyn Queue, receipt: &Receipt, visibility: std::time::Durat
         Err(error) => tracing::warn!(%error, "the message was not hidden for longer"),
     }
 }
+
+#[cfg(test)]
+mod tests;

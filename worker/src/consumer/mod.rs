@@ -22,6 +22,7 @@ use runtime::backoff::Policy;
 use runtime::queue::{MAX_BATCH, Queue, Receipt, Received};
 use runtime::shutdown::Shutdown;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::client::{ApiError, Claim, ClaimOutcome, Granted};
 use crate::deps::Deps;
@@ -35,6 +36,13 @@ const PATIENCE: Policy = Policy {
     cap: Duration::from_secs(30),
     attempts: NonZeroU32::MAX,
 };
+
+/// A message that names a job.
+struct Message {
+    job: JobId,
+    receipt: Receipt,
+    traceparent: Option<String>,
+}
 
 /// The loop.
 pub(crate) struct Consumer {
@@ -98,10 +106,14 @@ impl Consumer {
         if messages.is_empty() {
             return Ok(());
         }
-        let jobs: Vec<JobId> = messages.iter().map(|(job, _)| *job).collect();
-        let claims = self.claim(&jobs).await.map_err(|error| error.to_string())?;
+        let jobs: Vec<JobId> = messages.iter().map(|message| message.job).collect();
+        let Some(claims) = self.crew.in_time(self.claim(&jobs)).await else {
+            return Ok(());
+        };
+        let claims = claims.map_err(|error| error.to_string())?;
         let mut permits = permits.into_iter();
-        for (job, receipt) in messages {
+        for message in messages {
+            let job = message.job;
             let claim = claims.iter().find(|claim| claim.job == job);
             match claim {
                 Some(Claim {
@@ -110,11 +122,11 @@ impl Consumer {
                     ..
                 }) => {
                     if let Some(permit) = permits.next() {
-                        self.start(granted.clone(), receipt, permit);
+                        self.start(granted.clone(), message, permit);
                     }
                 }
                 Some(claim) if claim.outcome == ClaimOutcome::NothingToDo => {
-                    self.delete(&receipt).await;
+                    self.delete(&message.receipt).await;
                 }
                 // Busy: it comes again when the other worker's lease may have run out.
                 _ => tracing::debug!(%job, "left in the queue"),
@@ -125,12 +137,16 @@ impl Consumer {
 
     /// The jobs that the messages name, each once. A message that says nothing would come again
     /// for ever, so it is deleted; a job that is named twice leaves the second message for later.
-    async fn decode(&self, received: Vec<Received>) -> Vec<(JobId, Receipt)> {
-        let mut messages: Vec<(JobId, Receipt)> = Vec::new();
+    async fn decode(&self, received: Vec<Received>) -> Vec<Message> {
+        let mut messages: Vec<Message> = Vec::new();
         for message in received {
             match JobMessage::decode(&message.body) {
-                Ok(decoded) if messages.iter().any(|(job, _)| *job == decoded.job_id) => {}
-                Ok(decoded) => messages.push((decoded.job_id, message.receipt)),
+                Ok(decoded) if messages.iter().any(|one| one.job == decoded.job_id) => {}
+                Ok(decoded) => messages.push(Message {
+                    job: decoded.job_id,
+                    receipt: message.receipt,
+                    traceparent: decoded.traceparent,
+                }),
                 Err(error) => {
                     tracing::error!(%error, bytes = message.body.len(), "a message that says nothing");
                     metrics::counter!("muniment_worker_undecodable_messages_total").increment(1);
@@ -167,9 +183,17 @@ impl Consumer {
         Ok(claims)
     }
 
-    fn start(&self, granted: Granted, receipt: Receipt, permit: Permit) {
-        let job = self.crew.clone().work(granted, receipt, permit);
-        self.shutdown.spawn("job", self.running.track_future(job));
+    fn start(&self, granted: Granted, message: Message, permit: Permit) {
+        let span = tracing::info_span!(
+            "job",
+            job = %message.job,
+            kind = granted.work.kind(),
+            attempt = granted.lease.attempt,
+            traceparent = message.traceparent,
+        );
+        let work = self.crew.clone().work(granted, message.receipt, permit);
+        let work = self.running.track_future(work.instrument(span));
+        self.shutdown.spawn("job", work);
     }
 
     async fn delete(&self, receipt: &Receipt) {

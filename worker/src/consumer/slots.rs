@@ -5,11 +5,16 @@
 //! exports are asked for, checks go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 /// How many exports may wait in a worker. They cost no more than a lease that is kept.
 const WAITING_EXPORTS: usize = 16;
+
+/// How long a free place waits for others, so that small jobs are received and claimed together.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// The right to run one job.
 pub(super) type Permit = OwnedSemaphorePermit;
@@ -20,6 +25,8 @@ pub(super) struct Slots {
     jobs: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// With so many free places it is not waited for more.
+    enough: usize,
 }
 
 impl Slots {
@@ -28,19 +35,27 @@ impl Slots {
             jobs: Arc::new(Semaphore::new(jobs.max(1))),
             exports: Arc::new(Semaphore::new(exports.max(1))),
             waiting: Arc::new(Semaphore::new(WAITING_EXPORTS)),
+            enough: (jobs / 2).max(1),
         }
     }
 
-    /// Waits for a place, then takes all that are free, up to `most`.
+    /// Waits for a place, then takes all that are free or become so in a moment, up to `most`.
     pub(super) async fn take(&self, most: usize) -> Vec<Permit> {
         let mut permits = Vec::new();
         // The semaphores are never closed.
         if let Ok(first) = self.jobs.clone().acquire_owned().await {
             permits.push(first);
         }
-        while permits.len() < most
-            && let Ok(next) = self.jobs.clone().try_acquire_owned()
-        {
+        let until = Instant::now() + LINGER;
+        while permits.len() < most {
+            let next = match self.jobs.clone().try_acquire_owned() {
+                Ok(next) => next,
+                Err(_) if permits.len() >= self.enough => break,
+                Err(_) => match timeout_at(until, self.jobs.clone().acquire_owned()).await {
+                    Ok(Ok(next)) => next,
+                    _ => break,
+                },
+            };
             permits.push(next);
         }
         permits
@@ -52,12 +67,66 @@ impl Slots {
         let _waiting = self.waiting.clone().try_acquire_owned().ok()?;
         self.exports.clone().acquire_owned().await.ok()
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn free(&self) -> (usize, usize) {
-        (
-            self.jobs.available_permits(),
-            self.exports.available_permits(),
-        )
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_free_places_are_taken_but_no_more_than_asked_for() {
+        let slots = Slots::new(6, 1);
+        let four = slots.take(4).await;
+        assert_eq!(four.len(), 4);
+        let rest = slots.take(10).await;
+        assert_eq!(rest.len(), 2);
+        assert!(slots.take(1).now_or_never().is_none(), "a place too many");
+        drop(four);
+        assert_eq!(slots.take(10).await.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_waits_only_a_moment_for_others() {
+        let slots = Slots::new(4, 1);
+        let mut held = slots.take(4).await;
+        held.truncate(3);
+        let begun = Instant::now();
+        assert_eq!(slots.take(4).await.len(), 1);
+        assert!(begun.elapsed() <= LINGER * 2, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_export_gives_its_place_to_others_while_it_waits() {
+        let slots = Slots::new(1, 1);
+        let mut place = slots.take(1).await;
+        let first = slots.exchange(place.remove(0)).await;
+        assert!(first.is_some());
+        let mut place = slots.take(1).await;
+        let mut second = Box::pin(slots.exchange(place.remove(0)));
+        assert!(futures::poll!(&mut second).is_pending());
+        assert_eq!(slots.take(1).await.len(), 1, "the place is free again");
+        drop(first);
+        assert!(second.await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn exports_that_wait_have_a_bound() {
+        let slots = Slots::new(1, 1);
+        let mut waiting = Vec::new();
+        let mut running = None;
+        for nth in 0..=WAITING_EXPORTS {
+            let place = slots.take(1).await.remove(0);
+            let mut exchange = Box::pin(slots.exchange(place));
+            match futures::poll!(&mut exchange) {
+                std::task::Poll::Ready(place) => running = place,
+                std::task::Poll::Pending => waiting.push(exchange),
+            }
+            assert_eq!(waiting.len(), nth);
+        }
+        assert!(running.is_some());
+        let place = slots.take(1).await.remove(0);
+        assert!(slots.exchange(place).await.is_none());
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease;
 use super::slots::{Permit, Slots};
-use crate::client::{Claim, Failure, FailureKind, Granted, Lease, Work};
+use crate::client::{Claim, ExportReport, Failure, FailureKind, Granted, Lease, Work};
 use crate::deps::Deps;
 use crate::job::{Interrupt, JobError, Signal, signal};
 use crate::{checks, dispositions, exports};
@@ -22,7 +22,7 @@ use crate::{checks, dispositions, exports};
 /// How long a job that was told to end may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(10);
 
-/// How long a failure may take to be told while the worker is stopping.
+/// How long the API may take to answer while the worker is stopping.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What a job runs with.
@@ -80,7 +80,7 @@ impl Crew {
         let why = tokio::select! {
             biased;
             end = &mut work => return caught(end),
-            why = lease::keep(&self.deps, &*self.queue, &key, receipt) => why,
+            why = lease::keep(&*self.deps.api, &*self.queue, &key, receipt, self.deps.config.lease) => why,
             () = self.grace_is_over() => Interrupt::Stopping,
         };
         raise.raise(why);
@@ -147,7 +147,7 @@ impl Crew {
                 (FailureKind::Retry, "the worker is shutting down")
             }
             Err(JobError::Interrupted(Interrupt::Cancelled)) => {
-                (FailureKind::GiveUp, "it was cancelled")
+                return self.end_cancelled(lease).await;
             }
             Err(JobError::LeaseLost | JobError::Interrupted(Interrupt::Lost)) => {
                 tracing::warn!(%job, kind, "the lease is lost: another worker may have the job");
@@ -160,19 +160,37 @@ impl Crew {
             kind: failure,
             reason: reason.to_owned(),
         }];
-        let told = self.deps.api.fail_jobs(&failures);
-        let told = if self.stop.is_cancelled() {
-            timeout(LAST_WORDS, told).await.ok()
-        } else {
-            Some(told.await)
-        };
-        match told {
+        match self.in_time(self.deps.api.fail_jobs(&failures)).await {
             Some(Ok(_)) => true,
             Some(Err(error)) => {
                 tracing::warn!(%job, %error, "the failure was not told: the lease runs out instead");
                 false
             }
             None => false,
+        }
+    }
+
+    /// Tells the API that nothing is left of an export that nobody wants any longer, so that its
+    /// job is over now and not when the lease has run out.
+    async fn end_cancelled(&self, lease: &Lease) -> bool {
+        tracing::info!(job = %lease.key.job, "cancelled");
+        let report = ExportReport::Failed {
+            error: "it was cancelled".to_owned(),
+        };
+        let told = self.deps.api.report_export(&lease.key, &report);
+        matches!(self.in_time(told).await, Some(Ok(_)))
+    }
+
+    /// What the API answers, unless the worker is stopping and the answer takes long.
+    pub(super) async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let too_late = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = too_late => None,
         }
     }
 

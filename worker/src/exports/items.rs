@@ -86,13 +86,11 @@ impl<'a> Items<'a> {
                 after: Some(after),
                 seen,
             });
-            let goes_on = next.is_some() && !page.items.is_empty() && seen < self.files;
-            if seen > self.files
-                || (next.is_some() && !goes_on)
-                || (next.is_none() && seen < self.files)
-            {
+            let complete = next.is_none();
+            let stands_still = page.items.is_empty() && !complete;
+            if stands_still || seen > self.files || complete != (seen == self.files) {
                 return Err(JobError::Fail(format!(
-                    "the export has {} files, but at least {seen} were listed",
+                    "the export has {} files, but the list of them is another: {seen} so far",
                     self.files
                 )));
             }

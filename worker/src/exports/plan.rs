@@ -120,9 +120,11 @@ pub(super) async fn measure(items: &mut Items<'_>, work: &ExportWork) -> Result<
     let bound = items.bound();
     let mut framed = 0_u64;
     let mut pages = Box::pin(items.pages());
+    let mut last = String::new();
     while let Some(page) = pages.try_next().await? {
         for item in page.iter() {
-            check(item)?;
+            check(item, &last)?;
+            last.clone_from(&item.payload_path);
             plan.oxum.streams += 1;
             plan.oxum.octets = sum(plan.oxum.octets, Some(item.size))?;
             framed = sum(framed, plan.framed(&item.payload_path, item.size))?;
@@ -163,10 +165,14 @@ fn folder(work: &ExportWork) -> Result<String, JobError> {
     Ok(name.clone())
 }
 
-fn check(item: &ExportItem) -> Result<(), JobError> {
+/// Whether the file can stand in the bag, after the one before it.
+fn check(item: &ExportItem, last: &str) -> Result<(), JobError> {
     let wrong =
         |what: &dyn std::fmt::Display| JobError::Fail(format!("{}: {what}", item.payload_path));
     check_payload_path(&item.payload_path).map_err(|reason| wrong(&reason))?;
+    if item.payload_path == last {
+        return Err(wrong(&"it is listed twice"));
+    }
     for (algorithm, digest) in [
         (Algorithm::Sha256, &item.sha256),
         (Algorithm::Sha512, &item.sha512),

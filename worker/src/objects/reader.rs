@@ -66,7 +66,9 @@ impl ObjectReader {
         if self.left.len() >= count {
             return Ok(Some(self.left.split_to(count)));
         }
-        let mut block = BytesMut::with_capacity(count);
+        let unread = self.total.unwrap_or_default().saturating_sub(self.position);
+        let unread = usize::try_from(unread).unwrap_or(usize::MAX);
+        let mut block = BytesMut::with_capacity(count.min(unread.saturating_add(self.left.len())));
         while block.len() < count {
             if self.left.is_empty() {
                 match self.next().await? {

@@ -223,3 +223,71 @@ async fn many_small_files_are_all_reported_and_share_requests() {
     assert!(state.jobs.values().all(|job| job.checks.len() == 1));
     assert!(state.calls["claimJobs"] < FILES, "claimed one by one");
 }
+
+/// A ZIP of stored entries.
+fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    fn le16(value: usize) -> [u8; 2] {
+        u16::try_from(value).unwrap().to_le_bytes()
+    }
+    fn le32(value: usize) -> [u8; 4] {
+        u32::try_from(value).unwrap().to_le_bytes()
+    }
+    fn crc32(bytes: &[u8]) -> u32 {
+        let step = |crc: u32, byte: &u8| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1))
+            })
+        };
+        !bytes.iter().fold(!0, step)
+    }
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in entries {
+        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+        common.extend(crc32(bytes).to_le_bytes());
+        common.extend(le32(bytes.len()));
+        common.extend(le32(bytes.len()));
+        common.extend(le16(name.len()));
+        common.extend([0, 0]);
+        directory.extend(b"PK\x01\x02\x14\0");
+        directory.extend(&common);
+        directory.extend([0; 10]);
+        directory.extend(le32(archive.len()));
+        directory.extend(name.as_bytes());
+        archive.extend(b"PK\x03\x04");
+        archive.extend(common);
+        archive.extend(name.as_bytes());
+        archive.extend(*bytes);
+    }
+    let begin = archive.len();
+    archive.extend(&directory);
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend(le16(entries.len()));
+    archive.extend(le16(entries.len()));
+    archive.extend(le32(directory.len()));
+    archive.extend(le32(begin));
+    archive.extend([0, 0]);
+    archive
+}
+
+#[tokio::test]
+async fn what_stands_in_the_middle_of_a_large_container_is_fetched_again() {
+    let filler = noise(4_000_000);
+    let types = br#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>"#;
+    let bytes = zip(&[
+        ("word/media/one.bin", &filler),
+        ("[Content_Types].xml", types),
+        ("word/document.xml", b"<w:document/>"),
+        ("word/media/two.bin", &filler),
+    ]);
+    let known = pronom::Signatures::builtin().identify_bytes("a.docx", &bytes);
+    assert_eq!(known.matches[0].puid, "fmt/412", "{known:?}");
+    let world = World::new().await;
+    let work = world.check(1, "a.docx", &bytes).await;
+    let results = results(&world, work).await;
+    let format = result(&results, "FORMAT");
+    assert_eq!(format.status, ResultStatus::Passed);
+    let Evidence::Format(evidence) = &format.evidence else {
+        panic!("no format");
+    };
+    assert_eq!(evidence.matches[0].puid, "fmt/412");
+}

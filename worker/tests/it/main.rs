@@ -8,4 +8,5 @@ mod client;
 mod consumer;
 mod dispositions;
 mod exports;
+mod faults;
 mod world;

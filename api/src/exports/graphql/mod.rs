@@ -223,7 +223,7 @@ pub struct ExportQuery(ClientQuery, work::WorkQuery);
 
 /// Mutations of exports.
 #[derive(MergedObject, Default)]
-pub struct ExportMutation(ClientMutation, work::WorkMutation);
+pub struct ExportMutation(ClientMutation, work::ExportWorkMutation);
 
 /// What people ask about exports.
 #[derive(Default)]

@@ -12,11 +12,12 @@ use contract::{
 use serde_json::Value;
 
 use super::ExportFormat;
+use crate::jobs::{reported::ReportStatus, work::ObjectLocation};
 use crate::{
     Error,
     checks::graphql::CheckObject,
     exports::{
-        service::{self, ExportWorkData, Outcome, Report},
+        service::{self, ExportWorkData, Report},
         store::Item,
     },
     graphql::{
@@ -27,31 +28,6 @@ use crate::{
     },
     versions::{self, graphql::FormatObject},
 };
-
-/// Where bytes are.
-#[derive(SimpleObject)]
-pub struct ObjectLocation {
-    /// The bucket's name.
-    bucket: String,
-    /// The object's key.
-    key: String,
-    /// Which bytes, where we know them.
-    etag: Option<String>,
-}
-
-/// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
-#[graphql(remote = "Outcome")]
-pub enum ReportStatus {
-    /// It is written down.
-    Applied,
-    /// It was written down before.
-    AlreadyApplied,
-    /// Something else was written down before.
-    Conflict,
-    /// Another worker may have the job.
-    LeaseLost,
-}
 
 /// A package to be made.
 pub struct ExportWorkObject(pub ExportWorkData);
@@ -330,10 +306,10 @@ impl WorkQuery {
 
 /// What workers say about exports.
 #[derive(Default)]
-pub struct WorkMutation;
+pub struct ExportWorkMutation;
 
 #[Object]
-impl WorkMutation {
+impl ExportWorkMutation {
     /// Workers only: how far an export is. The same report again does nothing.
     async fn report_export(
         &self,

@@ -22,7 +22,7 @@ use crate::{
 
 pub use expiry::{download, expire};
 pub use work::{
-    ExportWorkData, ItemPage, Outcome, Report, Reported, items, job_died, report, work_for_claim,
+    ExportWorkData, ItemPage, Report, Reported, items, job_died, report, work_for_claim,
 };
 
 /// An export to be.

@@ -12,6 +12,7 @@ use entity::job;
 use uuid::Uuid;
 
 use super::{expiry, step};
+use crate::jobs::reported::ReportStatus;
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
@@ -67,24 +68,11 @@ pub enum Report {
     },
 }
 
-/// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is written down.
-    Applied,
-    /// It was written down before.
-    AlreadyApplied,
-    /// Something else was written down before.
-    Conflict,
-    /// Another worker may have the job.
-    LeaseLost,
-}
-
 /// The answer to a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reported {
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: ReportStatus,
     /// Whether to stop and delete what was written.
     pub cancelled: bool,
 }
@@ -205,7 +193,7 @@ pub async fn report(
     }
     let outcome = if cancelled {
         store::finish_job(&unit, job).await?;
-        Outcome::Applied
+        ReportStatus::Applied
     } else {
         apply(&mut unit, job, row, report).await?
     };
@@ -238,22 +226,22 @@ fn is_leased(job: &Job, token: &str, now: DateTime<Utc>) -> bool {
 }
 
 /// A worker whose report was written down, but who never heard of it, says it again.
-fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> Outcome {
+fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> ReportStatus {
     let ended_by_this =
         job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
     match (report, row.status) {
-        _ if !ended_by_this => Outcome::LeaseLost,
+        _ if !ended_by_this => ReportStatus::LeaseLost,
         (_, Status::Cancelled)
         | (Report::Progress { .. }, Status::Ready | Status::Expired)
-        | (Report::Failed { .. }, Status::Failed) => Outcome::AlreadyApplied,
+        | (Report::Failed { .. }, Status::Failed) => ReportStatus::AlreadyApplied,
         (Report::Ready { size, sha256 }, Status::Ready | Status::Expired) => {
             if row.size == Some(*size) && row.sha256.as_deref() == Some(sha256.as_str()) {
-                Outcome::AlreadyApplied
+                ReportStatus::AlreadyApplied
             } else {
-                Outcome::Conflict
+                ReportStatus::Conflict
             }
         }
-        _ => Outcome::Conflict,
+        _ => ReportStatus::Conflict,
     }
 }
 
@@ -262,7 +250,7 @@ async fn apply(
     job: Job,
     mut row: Export,
     report: Report,
-) -> Result<Outcome, Error> {
+) -> Result<ReportStatus, Error> {
     match report {
         Report::Progress { files, bytes } => {
             let now = (
@@ -270,7 +258,7 @@ async fn apply(
                 row.bytes_done.max(bytes.min(row.bytes)),
             );
             if now == (row.files_done, row.bytes_done) {
-                return Ok(Outcome::AlreadyApplied);
+                return Ok(ReportStatus::AlreadyApplied);
             }
             (row.files_done, row.bytes_done) = now;
             store::update(unit, row).await?;
@@ -288,7 +276,7 @@ async fn apply(
             store::finish_job(unit, job).await?;
         }
     }
-    Ok(Outcome::Applied)
+    Ok(ReportStatus::Applied)
 }
 
 /// The collection of an export, where all of it is in one.

@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use super::{
     Export, Selection, Status,
-    service::{self, New, Outcome, Report},
+    service::{self, New, Report},
     store::{self, Filter},
 };
 use crate::{
     Error,
     auth::{Caller, Role},
+    jobs::reported::ReportStatus,
     page::Args,
     records::Record,
     testing::{World, archivist, caller, contributor, reader},
@@ -87,7 +88,7 @@ async fn claim(world: &World, export: &Export) -> JobId {
     JobId(job.id)
 }
 
-async fn report(world: &World, job: JobId, report: Report) -> (Outcome, bool) {
+async fn report(world: &World, job: JobId, report: Report) -> (ReportStatus, bool) {
     let reported = service::report(&world.app, &worker(), job, "token", report)
         .await
         .unwrap();

@@ -40,10 +40,10 @@ async fn progress_only_goes_up_and_never_beyond_the_whole() {
     assert_eq!(
         seen,
         [
-            (Outcome::Applied, 1, 10),
-            (Outcome::AlreadyApplied, 1, 10),
-            (Outcome::Applied, 1, 15),
-            (Outcome::Applied, 2, 20)
+            (ReportStatus::Applied, 1, 10),
+            (ReportStatus::AlreadyApplied, 1, 10),
+            (ReportStatus::Applied, 1, 15),
+            (ReportStatus::Applied, 2, 20)
         ]
     );
 }
@@ -59,7 +59,7 @@ async fn a_package_becomes_ready_once() {
     let job = claim(&world, &export).await;
     assert_eq!(
         report(&world, job, ready()).await,
-        (Outcome::Applied, false)
+        (ReportStatus::Applied, false)
     );
     let row = read(&world, &export).await;
     assert_eq!(
@@ -74,19 +74,19 @@ async fn a_package_becomes_ready_once() {
     assert_eq!(job_of(&world, &export).await.status, job::Status::Done);
     assert_eq!(
         report(&world, job, ready()).await,
-        (Outcome::AlreadyApplied, false)
+        (ReportStatus::AlreadyApplied, false)
     );
     let other = Report::Ready {
         size: 1,
         sha256: "ef".repeat(32),
     };
-    assert_eq!(report(&world, job, other).await, (Outcome::Conflict, false));
+    assert_eq!(report(&world, job, other).await, (ReportStatus::Conflict, false));
     let failed = Report::Failed {
         reason: "no".into(),
     };
     assert_eq!(
         report(&world, job, failed).await,
-        (Outcome::Conflict, false)
+        (ReportStatus::Conflict, false)
     );
     assert_eq!(
         actions(&world, &export).await,
@@ -107,11 +107,11 @@ async fn a_package_that_cannot_be_made_says_why() {
     };
     assert_eq!(
         report(&world, job, failed()).await,
-        (Outcome::Applied, false)
+        (ReportStatus::Applied, false)
     );
     assert_eq!(
         report(&world, job, failed()).await,
-        (Outcome::AlreadyApplied, false)
+        (ReportStatus::AlreadyApplied, false)
     );
     let row = read(&world, &export).await;
     assert_eq!(
@@ -132,7 +132,7 @@ async fn nothing_is_read_or_reported_without_a_live_lease() {
     let stranger = service::report(&world.app, &worker(), job, "guess", ready())
         .await
         .unwrap();
-    assert_eq!(stranger.outcome, Outcome::LeaseLost);
+    assert_eq!(stranger.outcome, ReportStatus::LeaseLost);
     let refused = service::items(&world.app, &worker(), job, "guess", None, None).await;
     assert!(matches!(refused, Err(Error::Conflict(_))));
     let person = service::report(&world.app, &archivist(), job, "token", ready()).await;
@@ -140,7 +140,7 @@ async fn nothing_is_read_or_reported_without_a_live_lease() {
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(
         report(&world, job, ready()).await,
-        (Outcome::LeaseLost, false)
+        (ReportStatus::LeaseLost, false)
     );
     let refused = service::items(&world.app, &worker(), job, "token", None, None).await;
     assert!(matches!(refused, Err(Error::Conflict(_))));
@@ -172,10 +172,10 @@ async fn a_worker_learns_that_an_export_was_cancelled() {
             .await
             .unwrap()
     );
-    assert_eq!(report(&world, job, ready()).await, (Outcome::Applied, true));
+    assert_eq!(report(&world, job, ready()).await, (ReportStatus::Applied, true));
     assert_eq!(
         report(&world, job, ready()).await,
-        (Outcome::AlreadyApplied, true)
+        (ReportStatus::AlreadyApplied, true)
     );
     assert_eq!(read(&world, &export).await.size, None);
     assert_eq!(job_of(&world, &export).await.status, job::Status::Done);

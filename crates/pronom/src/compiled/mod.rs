@@ -63,6 +63,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn damage_is_an_error_or_another_model_but_never_a_panic(at in 0..BUILTIN.len(), byte: u8) {
             let mut bytes = BUILTIN.to_vec();

@@ -5,7 +5,7 @@
 use crate::{
     model::{
         Alternatives, ByteSequence, ContainerFile, ContainerKind, ContainerSignature, Format,
-        Fragment, Model, Reference, Signature, SubSequence,
+        Fragment, MAX_SPAN, Model, Reference, Signature, SubSequence,
     },
     pattern::{Atom, ByteSet, Pattern},
 };
@@ -105,7 +105,8 @@ impl<'a> Reader<'a> {
                 right: reader.list(Self::alternatives)?,
             })
         })?;
-        (!subsequences.is_empty()).then_some(ByteSequence {
+        let fits = subsequences.iter().all(|sub| sub.span() <= MAX_SPAN);
+        (fits && !subsequences.is_empty()).then_some(ByteSequence {
             reference,
             subsequences,
         })

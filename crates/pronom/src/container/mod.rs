@@ -11,14 +11,11 @@ mod zip;
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    matcher::{Prepared, candidate::Candidate, window::Window},
+    matcher::{self, Prepared, candidate::Candidate, memo::Memo, window::Window},
     model::{ContainerKind, ContainerSignature, Reference},
     signatures::Signatures,
     source::Source,
 };
-
-/// More than this of one entry is not looked at.
-const MAX_CONTENT: usize = 8 << 20;
 
 /// The container signatures, arranged by the entries that they need.
 #[derive(Debug, Default)]
@@ -80,11 +77,21 @@ impl Containers {
                 ContainerKind::Zip => containers.zip.add(signature),
             }
         }
+        containers.ole2.number();
+        containers.zip.number();
         containers
     }
 }
 
 impl Kind {
+    /// Gives equal subsequences the same number, so that they are looked for once.
+    fn number(&mut self) {
+        for entry in self.entries.values_mut() {
+            let files = entry.files.iter_mut();
+            matcher::number_chains(files.flat_map(|file| &mut file.content));
+        }
+    }
+
     fn add(&mut self, signature: &ContainerSignature) {
         if signature.files.is_empty() {
             return;
@@ -111,7 +118,7 @@ impl Kind {
     }
 }
 
-/// So many bytes of an entry decide a signature.
+/// So many bytes of an entry decide a signature; `usize::MAX` if all of them do.
 fn need(signature: &Prepared) -> usize {
     let needs = signature.sequences.iter().map(|sequence| {
         match (sequence.reference, sequence.chains.as_slice()) {
@@ -119,7 +126,7 @@ fn need(signature: &Prepared) -> usize {
             _ => usize::MAX,
         }
     });
-    needs.max().unwrap_or(0).min(MAX_CONTENT)
+    needs.max().unwrap_or(0)
 }
 
 /// Which signatures are satisfied so far.
@@ -149,20 +156,17 @@ impl<'a> Progress<'a> {
         let Some(entry) = self.kind.entries.get(path) else {
             return;
         };
+        let bytes = content.unwrap_or_default();
+        let window = Window {
+            bytes,
+            base: 0,
+            size: whole.then_some(bytes.len() as u64),
+        };
+        let mut memo = Memo::new(&window);
         for (at, file) in entry.files.iter().enumerate() {
-            let fits = match content {
-                _ if file.content.is_empty() => true,
-                None => false,
-                Some(bytes) => {
-                    let size = whole.then_some(bytes.len() as u64);
-                    let window = Window {
-                        bytes,
-                        base: 0,
-                        size,
-                    };
-                    file.content.iter().any(|inner| matches(inner, &window))
-                }
-            };
+            let mut inside = file.content.iter();
+            let fits = file.content.is_empty()
+                || content.is_some() && inside.any(|inner| matches(inner, &mut memo, whole));
             let first = fits && self.matched.insert((path.to_owned(), at));
             if first {
                 self.missing[file.signature] -= 1;
@@ -212,11 +216,11 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn matches(signature: &Prepared, window: &Window<'_>) -> bool {
+fn matches(signature: &Prepared, memo: &mut Memo<'_>, whole: bool) -> bool {
     let mut candidate = Candidate::of(signature);
-    candidate.start(signature, window)
-        && (window.is_last() && candidate.end(signature, window) || !candidate.waits_for_end())
-        && candidate.advance(signature, window)
+    candidate.start(signature, memo)
+        && (whole && candidate.end(signature, memo) || !candidate.waits_for_end())
+        && candidate.advance(signature, memo)
         && candidate.is_complete()
 }
 

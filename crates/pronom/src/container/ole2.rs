@@ -19,6 +19,8 @@ const MAX_ENTRIES: usize = 100_000;
 /// Sectors of allocation table that are kept: enough for a file of 2 GB.
 const MAX_TABLE: usize = 32_768;
 const MINI_SHIFT: u32 = 6;
+/// More than this of one stream is not looked at.
+const MAX_STREAM: usize = 32 << 20;
 const MAX_DEPTH: usize = 64;
 
 /// Why a compound file cannot be looked into.
@@ -76,6 +78,7 @@ pub(super) fn walk(
     let root = nodes.first().filter(|node| node.kind == ROOT);
     let root = root.ok_or(Error::Malformed("no root entry"))?;
     let mut seen = vec![false; nodes.len()];
+    let mut too_large = false;
     let mut stack = vec![(root.child, String::new(), 0)];
     while let Some((at, folder, depth)) = stack.pop() {
         let Some(node) = nodes.get(at as usize).filter(|_| !seen[at as usize]) else {
@@ -96,11 +99,16 @@ pub(super) fn walk(
             progress.entry(&path, None, true);
             continue;
         }
-        let content = compound.content(source, node, need)?;
+        let content = compound.content(source, node, need.min(MAX_STREAM))?;
         let whole = content.len() as u64 == node.size;
+        too_large |= !whole && need > MAX_STREAM;
         progress.entry(&path, Some(&content), whole);
     }
-    Ok(())
+    if too_large {
+        Err(Error::TooLarge)
+    } else {
+        Ok(())
+    }
 }
 
 fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {

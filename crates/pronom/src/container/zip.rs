@@ -21,6 +21,8 @@ const LOCAL_LEN: usize = 30;
 const MAX_COMMENT: usize = 0xFFFF;
 const MAX_ENTRIES: u64 = 1_000_000;
 const MAX_DIRECTORY: u64 = 64 << 20;
+/// More than this of one entry is not unpacked.
+const MAX_UNPACKED: usize = 8 << 20;
 const PIECE: usize = 64 << 10;
 
 /// Why a ZIP file cannot be looked into.
@@ -84,11 +86,11 @@ pub(super) fn walk(
         if entry.encrypted {
             return Err(Error::Encrypted(name));
         }
-        let (content, whole) = content(source, &entry, &directory, need)?;
+        let (content, whole) = content(source, &entry, &directory, need.min(MAX_UNPACKED))?;
         if name == MANIFEST {
             found.encrypted |= is_encrypted(&content);
         }
-        if !whole && need >= super::MAX_CONTENT {
+        if !whole && need > MAX_UNPACKED {
             too_large = Some(name.clone());
         }
         progress.entry(&name, Some(&content), whole);

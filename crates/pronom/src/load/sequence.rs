@@ -9,7 +9,7 @@ use super::{
     xml::{Element, Problem},
 };
 use crate::{
-    model::{Alternatives, ByteSequence, Fragment, Reference, Signature, SubSequence},
+    model::{Alternatives, ByteSequence, Fragment, MAX_SPAN, Reference, Signature, SubSequence},
     pattern::Pattern,
 };
 
@@ -65,6 +65,12 @@ fn byte_sequence(element: &Element) -> Result<ByteSequence, Problem> {
         return Err(Problem::new(
             element.line,
             "a byte sequence without a subsequence",
+        ));
+    }
+    if subsequences.iter().any(|sub| sub.span() > MAX_SPAN) {
+        return Err(Problem::new(
+            element.line,
+            format!("a subsequence of more than {MAX_SPAN} bytes"),
         ));
     }
     Ok(ByteSequence {
@@ -141,6 +147,9 @@ fn from_items(
     };
     for item in items {
         match item {
+            Item::Gap(min, _) if min > MAX_OFFSET => {
+                return Err(Problem::new(line, format!("a gap of {min} bytes")));
+            }
             Item::Gap(min, None) => {
                 into.push(run.finish(line)?);
                 run = Run {
@@ -157,7 +166,10 @@ fn from_items(
                     run.min = run.min.saturating_add(min).min(MAX_OFFSET);
                     run.max = run.max.saturating_add(max).min(MAX_OFFSET);
                 } else {
-                    run.gap = (run.gap.0 + min, run.gap.1 + max);
+                    run.gap = (
+                        run.gap.0.saturating_add(min).min(MAX_OFFSET),
+                        run.gap.1.saturating_add(max).min(MAX_OFFSET),
+                    );
                 }
             }
             Item::Bytes(pattern) => run.push(vec![pattern]),

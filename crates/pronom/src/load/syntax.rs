@@ -19,7 +19,10 @@ pub(crate) enum Item {
 
 /// The pieces of `text`; bytes that follow each other are one piece.
 pub(crate) fn parse(text: &str) -> Result<Vec<Item>, String> {
-    let mut parser = Parser { rest: text };
+    let mut parser = Parser {
+        rest: text,
+        depth: 0,
+    };
     let mut items = Vec::new();
     let mut atoms = Vec::new();
     loop {
@@ -89,7 +92,11 @@ fn one_byte(choices: &[Vec<Atom>]) -> Option<ByteSet> {
 
 struct Parser<'a> {
     rest: &'a str,
+    /// How many brackets and negations are open.
+    depth: usize,
 }
+
+const MAX_DEPTH: usize = 8;
 
 impl Parser<'_> {
     fn peek(&self) -> Option<char> {
@@ -180,6 +187,16 @@ impl Parser<'_> {
 
     /// One member of a bracket: a byte, a range, text, a mask or another bracket.
     fn member(&mut self) -> Result<ByteSet, String> {
+        if self.depth == MAX_DEPTH {
+            return Err("brackets nested too deeply".to_owned());
+        }
+        self.depth += 1;
+        let set = self.member_inside();
+        self.depth -= 1;
+        set
+    }
+
+    fn member_inside(&mut self) -> Result<ByteSet, String> {
         self.skip_space();
         let mut set = ByteSet::default();
         if self.eat('[') {
@@ -278,5 +295,85 @@ impl Parser<'_> {
                 Item::Gap(min, Some(max.max(min)))
             }
         })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether `text` means exactly these bytes.
+    fn takes(text: &str, bytes: &[u8]) -> bool {
+        let pattern = parse_bytes(text).unwrap();
+        pattern.len() == bytes.len() && pattern.matches_at(bytes, 0)
+    }
+
+    #[test]
+    fn a_sequence_takes_the_bytes_that_it_means_and_no_others() {
+        for (text, good, bad) in [
+            ("4A 6b", b"Jk".as_slice(), b"JK".as_slice()),
+            ("'A b'00", b"A b\0", b"A b1"),
+            ("[30:39]", b"7", b"a"),
+            ("['0'-'9']", b"7", b"a"),
+            ("[!30:39]", b"a", b"7"),
+            ("[!00]41", b"AA", b"\0A"),
+            ("[&01]", b"\x03", b"\x02"),
+            ("[!&01]", b"\x02", b"\x03"),
+            ("[~06]", b"\x04", b"\x09"),
+            ("41(42|43)", b"AC", b"AD"),
+            ("[41 43:45]", b"D", b"B"),
+            ("`ab`", b"aB", b"bb"),
+            // As in DROID: one byte, of those that are listed.
+            ("[0000:1000]", b"\x05", b"\x11"),
+            ("[!4001C8]", b"\x02", b"\x01"),
+        ] {
+            assert!(takes(text, good), "{text}");
+            assert!(!takes(text, bad), "{text}");
+        }
+    }
+
+    #[test]
+    fn gaps_and_choices_are_pieces_of_their_own() {
+        let pieces = |text: &str| {
+            let items = parse(text).unwrap();
+            let name = |item: &Item| match item {
+                Item::Bytes(pattern) => format!("{}", pattern.len()),
+                Item::Choice(patterns) => format!("({})", patterns.len()),
+                Item::Gap(min, max) => format!("{min}-{max:?}"),
+            };
+            items.iter().map(name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(pieces("41{3}42"), "1 3-Some(3) 1");
+        assert_eq!(pieces("41 {3-9} (4243|44)"), "1 3-Some(9) (2)");
+        assert_eq!(pieces("41*42{5-*}43"), "1 0-None 1 5-None 1");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for text in [
+            "4",
+            "4G",
+            "'open",
+            "[41",
+            "(41|)",
+            "(41",
+            "{x}",
+            "{3",
+            "[41:]",
+            "é",
+            "[[[[[[[[[[41]]]]]]]]]]",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-0-9A-F\\[\\](){}!&~:|*'` é]{0,24}") {
+            let _ = parse(&text);
+        }
     }
 }

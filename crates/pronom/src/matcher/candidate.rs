@@ -2,7 +2,7 @@
 //!
 //! Owns how far each of its byte sequences has come. Does not own which windows it is shown (`scan`).
 
-use super::{Matcher, Prepared, Sequence, chain::Search, window::Window};
+use super::{Matcher, Prepared, Sequence, chain::Search, memo::Memo};
 use crate::model::Reference;
 
 /// How far a byte sequence has come.
@@ -63,22 +63,22 @@ impl Candidate {
         }
     }
 
-    /// Checks what is bound to the start; `false` if it refuses the signature.
-    pub(crate) fn start(&mut self, prepared: &Prepared, window: &Window<'_>) -> bool {
+    /// Begins with what is bound to the start; `false` if it refuses the signature.
+    pub(crate) fn start(&mut self, prepared: &Prepared, memo: &mut Memo<'_>) -> bool {
         (0..self.states.len()).all(|at| {
             let sequence = &prepared.sequences[at];
-            sequence.reference != Reference::Start || self.look(sequence, at, window, true)
+            sequence.reference != Reference::Start || self.look(sequence, at, memo, true)
         })
     }
 
     /// Looks on in `window`; `false` if it refuses the signature.
-    pub(crate) fn advance(&mut self, prepared: &Prepared, window: &Window<'_>) -> bool {
-        (0..self.states.len()).all(|at| self.look(&prepared.sequences[at], at, window, false))
+    pub(crate) fn advance(&mut self, prepared: &Prepared, memo: &mut Memo<'_>) -> bool {
+        (0..self.states.len()).all(|at| self.look(&prepared.sequences[at], at, memo, false))
     }
 
     /// Looks for one sequence in `window`, or only for its bounded first part.
-    fn look(&mut self, sequence: &Sequence, at: usize, window: &Window<'_>, first: bool) -> bool {
-        while self.step(sequence, at, window, u64::MAX) {
+    fn look(&mut self, sequence: &Sequence, at: usize, memo: &mut Memo<'_>, first: bool) -> bool {
+        while self.step(sequence, at, memo) {
             if first {
                 return true;
             }
@@ -86,20 +86,14 @@ impl Candidate {
         !matches!(self.states[at], State::Looking(looking) if looking.resume == u64::MAX)
     }
 
-    /// Looks for one subsequence whose anchor lies before `horizon`; `true` if it was found.
-    pub(super) fn step(
-        &mut self,
-        sequence: &Sequence,
-        at: usize,
-        window: &Window<'_>,
-        horizon: u64,
-    ) -> bool {
+    /// Looks for one subsequence; `true` if it was found.
+    pub(super) fn step(&mut self, sequence: &Sequence, at: usize, memo: &mut Memo<'_>) -> bool {
         let State::Looking(looking) = &mut self.states[at] else {
             return false;
         };
         let bounded = looking.subsequence == 0 && sequence.reference == Reference::Start;
         let chain = &sequence.chains[looking.subsequence];
-        match chain.find(window, looking.marker, bounded, looking.resume, horizon) {
+        match memo.find(chain, looking.marker, bounded, looking.resume) {
             Search::Found(start, end) => {
                 self.ranges.push((start, end));
                 let next = looking.subsequence + 1;
@@ -126,15 +120,15 @@ impl Candidate {
     }
 
     /// Checks what is bound to the end; `false` if it refuses the signature.
-    pub(crate) fn end(&mut self, prepared: &Prepared, window: &Window<'_>) -> bool {
+    pub(crate) fn end(&mut self, prepared: &Prepared, memo: &mut Memo<'_>) -> bool {
         for (at, sequence) in prepared.sequences.iter().enumerate() {
             if self.states[at] != State::AtEnd {
                 continue;
             }
-            let mut marker = window.end();
+            let mut marker = memo.window().end();
             let last = sequence.chains.len() - 1;
             for (place, chain) in sequence.chains.iter().enumerate().rev() {
-                let Some((start, end)) = chain.find_back(window, marker, place == last) else {
+                let Some((start, end)) = memo.find_back(chain, marker, place == last) else {
                     return false;
                 };
                 self.ranges.push((start, end));
@@ -143,6 +137,20 @@ impl Candidate {
             self.states[at] = State::Found;
         }
         true
+    }
+
+    /// So many bytes before the end of the last window are needed again in the next one.
+    pub(super) fn context(&self, prepared: &Prepared) -> u64 {
+        let needs =
+            prepared
+                .sequences
+                .iter()
+                .zip(&self.states)
+                .map(|(sequence, state)| match state {
+                    State::Looking(looking) => sequence.chains[looking.subsequence].context(),
+                    State::Found | State::AtEnd => 0,
+                });
+        needs.max().unwrap_or(0)
     }
 
     /// Whether a sequence still looks for something, so that the rest of the file matters.

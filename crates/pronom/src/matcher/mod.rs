@@ -6,12 +6,15 @@
 pub(crate) mod candidate;
 pub(crate) mod chain;
 mod index;
+pub(crate) mod memo;
 mod needles;
 pub(crate) mod scan;
 mod spread;
 pub(crate) mod window;
 
-use crate::model::{Reference, Signature};
+use std::collections::HashMap;
+
+use crate::model::{Reference, Signature, SubSequence};
 use chain::Chain;
 use index::Index;
 
@@ -57,6 +60,16 @@ impl Prepared {
         }
     }
 
+    /// Whether it says nothing of the start of the file, so that only the end can tell.
+    fn is_tail_led(&self) -> bool {
+        let says = |reference| {
+            self.sequences
+                .iter()
+                .any(|sequence| sequence.reference == reference)
+        };
+        !says(Reference::Start) && says(Reference::End)
+    }
+
     fn starts(&self) -> impl Iterator<Item = &Chain> {
         self.sequences
             .iter()
@@ -66,15 +79,6 @@ impl Prepared {
 }
 
 impl Sequence {
-    /// The chains that may lie anywhere after what came before.
-    fn unbounded(&self) -> &[Chain] {
-        match self.reference {
-            Reference::Start => &self.chains[1..],
-            Reference::End => &[],
-            Reference::Anywhere => &self.chains,
-        }
-    }
-
     /// How far from its end of the file the bounded part reaches.
     pub(crate) fn reach(&self) -> u64 {
         let first = match self.reference {
@@ -83,6 +87,18 @@ impl Sequence {
             Reference::Anywhere => None,
         };
         first.map_or(0, |chain| u64::from(chain.sub.max) + chain.span())
+    }
+}
+
+/// Gives equal subsequences the same number.
+pub(crate) fn number_chains<'p>(signatures: impl IntoIterator<Item = &'p mut Prepared>) {
+    let mut numbers: HashMap<SubSequence, u32> = HashMap::new();
+    let sequences = signatures
+        .into_iter()
+        .flat_map(|signature| &mut signature.sequences);
+    for chain in sequences.flat_map(|sequence| &mut sequence.chains) {
+        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        chain.id = *numbers.entry(chain.sub.clone()).or_insert(next);
     }
 }
 
@@ -100,53 +116,32 @@ pub(crate) struct Priorities {
 pub(crate) struct Matcher {
     pub(crate) signatures: Vec<Prepared>,
     priorities: Priorities,
-    /// Signatures that say nothing of the start of the file.
+    /// Signatures that only the end of the file can tell.
     pub(crate) tail_led: Vec<u32>,
     index: Index,
-    /// So much of the start decides every sequence that is bound to it.
+    /// So much of the start tells which signatures are worth a look.
     pub(crate) head: usize,
     /// So much of the end decides every sequence that is bound to it.
     pub(crate) tail: usize,
-    /// So much must be kept from one window to the next.
-    pub(crate) context: usize,
 }
 
 impl Matcher {
-    pub(crate) fn new(signatures: Vec<Prepared>, priorities: Priorities) -> Self {
-        let reach = |wanted: Reference| {
-            let sequences = signatures.iter().flat_map(|signature| &signature.sequences);
-            let of_kind = sequences.filter(|sequence| sequence.reference == wanted);
-            of_kind.map(Sequence::reach).max().unwrap_or(0)
-        };
-        let (head, tail) = (reach(Reference::Start), reach(Reference::End));
-        let unbounded: Vec<&Chain> = signatures
-            .iter()
-            .flat_map(|signature| &signature.sequences)
-            .flat_map(Sequence::unbounded)
-            .collect();
-        let lookahead = unbounded
-            .iter()
-            .map(|chain| chain.lookahead())
-            .max()
-            .unwrap_or(0);
-        let span = unbounded
-            .iter()
-            .map(|chain| chain.span())
-            .max()
-            .unwrap_or(0);
-        let context = (span + lookahead).max(tail) + 1;
-        let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    pub(crate) fn new(mut signatures: Vec<Prepared>, priorities: Priorities) -> Self {
+        number_chains(&mut signatures);
+        let sequences = signatures.iter().flat_map(|signature| &signature.sequences);
+        let at_end = sequences.filter(|sequence| sequence.reference == Reference::End);
+        let tail = at_end.map(Sequence::reach).max().unwrap_or(0);
+        let index = Index::new(&signatures);
         let tail_led = (0_u32..)
             .zip(&signatures)
-            .filter(|(_, signature)| signature.starts().next().is_none())
+            .filter(|(_, signature)| signature.is_tail_led())
             .map(|(at, _)| at);
         Self {
             priorities,
             tail_led: tail_led.collect(),
-            index: Index::new(&signatures),
-            head: bytes(head).max(MIN_WINDOW),
-            tail: bytes(tail).max(MIN_WINDOW),
-            context: bytes(context).max(MIN_WINDOW),
+            head: index.reach().max(MIN_WINDOW),
+            index,
+            tail: usize::try_from(tail).unwrap_or(usize::MAX).max(MIN_WINDOW),
             signatures,
         }
     }

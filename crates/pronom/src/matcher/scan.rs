@@ -7,6 +7,7 @@ use super::{
     Matcher,
     candidate::{Candidate, State},
     chain::Chain,
+    memo::Memo,
     needles::Needles,
     window::Window,
 };
@@ -40,9 +41,10 @@ impl<'m> Scan<'m> {
 
     fn begin(matcher: &'m Matcher, head: &Window<'_>, mut refused: Option<Vec<Candidate>>) -> Self {
         let mut candidates = Vec::new();
+        let mut memo = Memo::new(head);
         for signature in matcher.index.lookup(head.bytes) {
             let mut candidate = Candidate::new(matcher, signature);
-            if candidate.start(&matcher.signatures[signature as usize], head) {
+            if candidate.start(&matcher.signatures[signature as usize], &mut memo) {
                 candidates.push(candidate);
             } else if let Some(refused) = &mut refused {
                 refused.push(candidate);
@@ -73,10 +75,11 @@ impl<'m> Scan<'m> {
     /// Checks what is bound to the end of the file, which `tail` holds.
     pub(crate) fn tail(&mut self, tail: &Window<'_>) {
         let signatures = &self.matcher.signatures;
-        self.sift(|candidate| candidate.end(&signatures[candidate.signature as usize], tail));
+        let mut memo = Memo::new(tail);
+        self.sift(|candidate| candidate.end(&signatures[candidate.signature as usize], &mut memo));
         for signature in &self.matcher.tail_led {
             let mut candidate = Candidate::new(self.matcher, *signature);
-            if candidate.end(&signatures[*signature as usize], tail) {
+            if candidate.end(&signatures[*signature as usize], &mut memo) {
                 self.late.push(candidate);
             }
         }
@@ -93,7 +96,17 @@ impl<'m> Scan<'m> {
         self.candidates.iter().any(Candidate::is_looking)
     }
 
-    /// Looks on in the next window, which overlaps the last one by the matcher's context.
+    /// So many bytes of the last window have to be in the next one as well.
+    pub(crate) fn context(&self) -> usize {
+        let signatures = &self.matcher.signatures;
+        let needs = self
+            .candidates
+            .iter()
+            .map(|candidate| candidate.context(&signatures[candidate.signature as usize]));
+        usize::try_from(needs.max().unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    /// Looks on in the next window, which overlaps the last one by the [`context`](Self::context).
     pub(crate) fn advance(&mut self, window: &Window<'_>) {
         let signatures = &self.matcher.signatures;
         self.drop_needless();
@@ -106,7 +119,10 @@ impl<'m> Scan<'m> {
                 .unwrap_or(window.base);
             self.advance_in_blocks(window, from);
         }
-        self.sift(|candidate| candidate.advance(&signatures[candidate.signature as usize], window));
+        let mut memo = Memo::new(window);
+        self.sift(|candidate| {
+            candidate.advance(&signatures[candidate.signature as usize], &mut memo)
+        });
     }
 
     /// As long as many sequences are looked for, one pass over each block tells which of them to look for there.
@@ -150,12 +166,13 @@ impl<'m> Scan<'m> {
             present.resize(tasks.len(), false);
             needles.search(window.bytes, at, to, &mut present);
             let horizon = window.position(end);
+            let mut memo = Memo::up_to(window, horizon);
             let mut changed = false;
             for (task, present) in tasks.iter().zip(&present) {
                 let candidate = &mut self.candidates[task.candidate];
                 let sequence = &signatures[candidate.signature as usize].sequences[task.sequence];
                 if *present {
-                    while candidate.step(sequence, task.sequence, window, horizon) {
+                    while candidate.step(sequence, task.sequence, &mut memo) {
                         changed = true;
                     }
                 } else if let State::Looking(looking) = &mut candidate.states[task.sequence] {

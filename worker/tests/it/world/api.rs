@@ -261,10 +261,10 @@ impl Api for FakeApi {
         report: &ExportReport,
     ) -> Result<ExportAnswer, ApiError> {
         let mut state = self.call("reportExport")?;
-        let ends = !matches!(report, ExportReport::Progress { .. });
+        let cancelled = state.jobs[&lease.job].cancelled;
+        let ends = cancelled || !matches!(report, ExportReport::Progress { .. });
         let keep = |job: &mut Job| job.exports.push(report.clone());
         let outcome = Self::report(&mut state, lease, ends, keep);
-        let cancelled = state.jobs[&lease.job].cancelled;
         drop(state);
         self.changed.notify_waiters();
         Ok(ExportAnswer {

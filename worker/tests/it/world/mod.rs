@@ -24,7 +24,7 @@ use worker::checks::antivirus::{NoEngine, Scanner};
 use worker::client::{CheckToRun, CheckWork, ObjectLocation, Work};
 use worker::{Config, Worker};
 
-pub(crate) use api::{FakeApi, Status};
+pub(crate) use api::{FakeApi, Job, Status};
 pub(crate) use bag::Bag;
 pub(crate) use scanner::{Infected, PanicsOnce, Waits};
 
@@ -37,7 +37,7 @@ pub(crate) struct World {
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) config: Config,
     pub(crate) scanner: Arc<dyn Scanner>,
-    _folder: TempDir,
+    folder: TempDir,
     store: Shutdown,
 }
 
@@ -45,23 +45,12 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Shutdown::new();
-        let keys = Keys {
-            access_key: "muniment".to_owned(),
-            secret_key: "not a secret".into(),
-        };
+        let keys = keys();
         let listen = ([127, 0, 0, 1], 0).into();
         let server = ObjectServer::start(folder.path(), listen, &keys, &store)
             .await
             .unwrap();
-        let s3 = client(&S3Settings {
-            access: Access {
-                endpoint: Some(server.endpoint()),
-                keys: Some(keys),
-                ..Access::default()
-            },
-            path_style: true,
-        })
-        .await;
+        let s3 = s3_client(&server.endpoint()).await;
         for bucket in ["incoming", "records", "quarantine", "exports"] {
             s3.create_bucket().bucket(bucket).send().await.unwrap();
         }
@@ -71,7 +60,7 @@ impl World {
             queue: Arc::new(MemoryQueue::new(Arc::new(SystemClock), 1_000)),
             config: config(),
             scanner: Arc::new(NoEngine),
-            _folder: folder,
+            folder,
             store,
         }
     }
@@ -93,6 +82,14 @@ impl World {
         let get = self.s3.get_object().bucket(bucket).key(key);
         let answer = get.send().await.ok()?;
         Some(answer.body.collect().await.unwrap().to_vec())
+    }
+
+    /// How many uploads were begun and neither completed nor aborted. The embedded server keeps
+    /// each in a folder of its own, and does not list them.
+    pub(crate) fn unfinished_uploads(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("uploads"))
+            .unwrap()
+            .count()
     }
 
     /// Writes down a job and sends its message.
@@ -185,6 +182,23 @@ impl Drop for World {
         self.store.begin();
         self.store.hard().cancel();
     }
+}
+
+fn keys() -> Keys {
+    Keys {
+        access_key: "muniment".to_owned(),
+        secret_key: "not a secret".into(),
+    }
+}
+
+pub(crate) async fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
+    let access = Access {
+        endpoint: Some(endpoint.to_owned()),
+        keys: Some(keys()),
+        ..Access::default()
+    };
+    let path_style = true;
+    client(&S3Settings { access, path_style }).await
 }
 
 fn config() -> Config {

@@ -11,7 +11,7 @@ use super::{
     spread::{self, Region, Side},
     window::Window,
 };
-use crate::model::{Alternatives, SubSequence};
+use crate::model::{SubSequence, lengths};
 
 /// The outcome of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum Search {
 /// A subsequence with what follows from its fragments' lengths.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
+    /// Equal for equal subsequences of one set of signatures.
+    pub(crate) id: u32,
     pub(crate) sub: SubSequence,
     pub(crate) left: (u64, u64),
     pub(crate) right: (u64, u64),
@@ -35,12 +37,15 @@ pub(crate) struct Chain {
 
 /// Anchors that are tried one by one before the rest is tried together.
 const SINGLE_TRIES: usize = 16;
+/// A gap that varies no more than this is looked over at once.
+const NARROW: usize = 8;
 /// Anchors that are tried together.
 const BATCH: usize = 64 << 10;
 
 impl Chain {
     pub(crate) fn new(sub: SubSequence) -> Self {
         Self {
+            id: 0,
             left: lengths(&sub.left),
             right: lengths(&sub.right),
             finder: sub.anchor.owned_finder(),
@@ -51,6 +56,27 @@ impl Chain {
     fn next_anchor(&self, bytes: &[u8], from: usize, last: usize) -> Option<usize> {
         let finder = self.finder.as_ref();
         self.sub.anchor.find_with(finder, bytes, from, last)
+    }
+
+    /// A quick look at the fragments next to the anchor, if they have few places to be at.
+    fn plausible(&self, bytes: &[u8], at: usize) -> bool {
+        let end = at + self.sub.anchor.len();
+        let right = self.sub.right.first().is_none_or(|level| {
+            level.iter().any(|fragment| {
+                let (min, max) = (fragment.min as usize, fragment.max as usize);
+                max - min > NARROW
+                    || (min..=max).any(|gap| fragment.pattern.matches_at(bytes, end + gap))
+            })
+        });
+        right
+            && self.sub.left.first().is_none_or(|level| {
+                level.iter().any(|fragment| {
+                    let (min, max) = (fragment.min as usize, fragment.max as usize);
+                    let place = |gap| at.checked_sub(gap + fragment.pattern.len());
+                    let fits = |at| fragment.pattern.matches_at(bytes, at);
+                    max - min > NARROW || (min..=max).filter_map(place).any(fits)
+                })
+            })
     }
 
     fn anchor_len(&self) -> u64 {
@@ -65,6 +91,11 @@ impl Chain {
     /// The most bytes from the begin of the anchor to the end of the whole.
     pub(crate) fn lookahead(&self) -> u64 {
         self.anchor_len() + self.right.1
+    }
+
+    /// The bytes around an anchor that the next window needs, if this one ends too early for it.
+    pub(crate) fn context(&self) -> u64 {
+        self.left.1 + self.lookahead()
     }
 
     /// The first place at or after `from` where an anchor may be, for a search that begins after `marker`.
@@ -130,6 +161,10 @@ impl Chain {
         let mut from = low;
         for _ in 0..SINGLE_TRIES {
             let at = self.next_anchor(bytes, from, high)?;
+            if !self.plausible(bytes, at) {
+                from = at + 1;
+                continue;
+            }
             if let Some(found) = self.around(places, at) {
                 return Some(found);
             }
@@ -141,7 +176,9 @@ impl Chain {
                 let Some(at) = self.next_anchor(bytes, from, high) else {
                     break;
                 };
-                anchors.push(at);
+                if self.plausible(bytes, at) {
+                    anchors.push(at);
+                }
                 from = at + 1;
             }
             if anchors.is_empty() {
@@ -270,23 +307,5 @@ impl Places<'_> {
     }
 }
 
-/// The least and most bytes that fragments and the gaps between them take.
-fn lengths(levels: &[Alternatives]) -> (u64, u64) {
-    let mut total = (0, 0);
-    for level in levels {
-        let sizes = level.iter().map(|fragment| {
-            let length = fragment.pattern.len() as u64;
-            (
-                u64::from(fragment.min) + length,
-                u64::from(fragment.max) + length,
-            )
-        });
-        let (min, max) = sizes.fold((u64::MAX, 0), |(min, max), (low, high)| {
-            (min.min(low), max.max(high))
-        });
-        if min <= max {
-            total = (total.0 + min, total.1 + max);
-        }
-    }
-    total
-}
+#[cfg(test)]
+mod tests;

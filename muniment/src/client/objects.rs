@@ -1,0 +1,147 @@
+//! The object store, reached by the presigned URLs that the API gives.
+//!
+//! Owns sending and fetching bytes, and telling apart why the store refuses them. Does not own
+//! what is done about it (`transfer`, `export`).
+//!
+//! Always: a request carries exactly the headers that were signed; a file is streamed, so memory
+//! does not grow with its size.
+
+mod body;
+mod refusal;
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+pub(crate) use body::Slice;
+pub(crate) use refusal::StoreError;
+
+use super::patience::Patience;
+
+/// How long a silent connection is waited for.
+const SILENCE: Duration = Duration::from_mins(1);
+/// The slowest connection that is put up with, in bytes a second.
+const SLOWEST: u64 = 50_000;
+
+/// The object store.
+#[derive(Debug, Clone)]
+pub(crate) struct Objects {
+    http: reqwest::Client,
+    patience: Patience,
+}
+
+/// Where bytes go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The presigned URL.
+    pub(crate) url: &'a str,
+    /// The method that was signed.
+    pub(crate) method: Option<&'a str>,
+    /// The headers that were signed.
+    pub(crate) headers: &'a [(String, String)],
+}
+
+/// An object on its way here.
+#[derive(Debug)]
+pub(crate) struct Get {
+    response: reqwest::Response,
+    /// The position of the first byte that comes.
+    pub(crate) from: u64,
+}
+
+impl Objects {
+    pub(super) fn new(http: reqwest::Client, patience: Patience) -> Self {
+        Self { http, patience }
+    }
+
+    /// Sends a slice of a file, and again while the store is away.
+    pub(crate) async fn put(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
+        self.patience
+            .retry(StoreError::is_passing, || self.put_once(place, slice))
+            .await
+    }
+
+    async fn put_once(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
+        let method = place.method.unwrap_or("PUT").as_bytes();
+        let method = reqwest::Method::from_bytes(method).map_err(StoreError::request)?;
+        let slowest = SILENCE + Duration::from_secs(slice.length / SLOWEST);
+        let request = self
+            .http
+            .request(method, place.url)
+            .headers(headers(place.headers, slice.length)?)
+            .timeout(slowest)
+            .body(slice.body().await?);
+        let error = match request.send().await {
+            Ok(response) if response.status().is_success() => return Ok(()),
+            Ok(response) => StoreError::of(response).await,
+            Err(error) => StoreError::from_http(error),
+        };
+        // A file that became shorter breaks off the request, and one that was rewritten has
+        // another digest: the file is the cause, whatever the store makes of it.
+        match slice.changed().await {
+            Some(how) => Err(StoreError::FileChanged(how)),
+            None => Err(error),
+        }
+    }
+
+    /// Begins to fetch an object, from a position on if the store can.
+    pub(crate) async fn get(&self, url: &str, from: u64) -> Result<Get, StoreError> {
+        let mut request = self.http.get(url);
+        if from > 0 {
+            request = request.header("range", format!("bytes={from}-"));
+        }
+        let response = tokio::time::timeout(SILENCE, request.send())
+            .await
+            .map_err(|_| StoreError::silent())?
+            .map_err(StoreError::from_http)?;
+        match response.status() {
+            reqwest::StatusCode::PARTIAL_CONTENT => Ok(Get { response, from }),
+            status if status.is_success() => Ok(Get { response, from: 0 }),
+            _ => Err(StoreError::of(response).await),
+        }
+    }
+
+    /// Patience with the store, for what is more than one request.
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+}
+
+impl Get {
+    /// The next bytes; nothing at the end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, StoreError> {
+        tokio::time::timeout(SILENCE, self.response.chunk())
+            .await
+            .map_err(|_| StoreError::silent())?
+            .map_err(StoreError::from_http)
+    }
+}
+
+fn headers(signed: &[(String, String)], length: u64) -> Result<HeaderMap, StoreError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(reqwest::header::CONTENT_LENGTH, length.into());
+    for (name, value) in signed {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(StoreError::request)?;
+        // The URL says it, and a second one would be refused.
+        if name != reqwest::header::HOST {
+            let value = HeaderValue::from_str(value).map_err(StoreError::request)?;
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+/// The beginning of a refused request's answer, which names the reason.
+async fn beginning(response: reqwest::Response) -> String {
+    const ENOUGH: usize = 16 * 1024;
+    let mut text = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Ok(Some(Ok(chunk))) = tokio::time::timeout(SILENCE, chunks.next()).await {
+        text.extend_from_slice(&chunk);
+        if text.len() >= ENOUGH {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}

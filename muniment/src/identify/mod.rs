@@ -1,0 +1,195 @@
+//! `muniment identify`: which formats are these files?
+//!
+//! Owns finding the files, the threads, and how the answers are told. Does not own the answers
+//! (`pronom`).
+//!
+//! Always: the answers come in the order of the files, whatever finishes first; memory does not
+//! grow with their number.
+
+mod in_order;
+mod tell;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use pronom::Signatures;
+use walkdir::WalkDir;
+
+use self::tell::{Answer, Totals};
+use crate::failure::{Failure, Outcome, io_reason};
+use crate::output;
+use crate::progress::Screen;
+use crate::signatures::{self, SignatureFiles};
+use crate::text::plain;
+
+/// The options of `muniment identify`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Folders are walked in the order of their names; links in them are not followed, and said. The
+answers are those of DROID with a full scan. A file of no known format is an answer like any other.
+
+With --json, each line is an object: path, puids, basis (container, signature or extension),
+mismatch (of the extension), mime, bytes_read, error; and container_error, where the file begins
+like a container and could not be opened as one.
+
+Exit status: 0 every file was looked at; 2 something could not be read; 1 nothing could be done.
+
+Examples:
+  muniment identify plan.dwg
+  muniment identify --json /archive/2019 > formats.jsonl
+  muniment identify --signature-file DROID_SignatureFile_V122.xml samples")]
+pub(crate) struct Arguments {
+    /// Files and folders
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    /// How many files are looked at the same time; without it, one for each core
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    signatures: SignatureFiles,
+}
+
+/// Something to look at, or why not.
+enum Item {
+    File(PathBuf),
+    Link(PathBuf),
+    Unreadable(PathBuf, String),
+}
+
+/// Carries the command out.
+pub(crate) fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Failure> {
+    /// More only wait for the disk.
+    const MOST_THREADS: usize = 64;
+    let own;
+    let signatures = match signatures::load(&arguments.signatures)? {
+        Some(loaded) => {
+            own = loaded;
+            &own
+        }
+        None => Signatures::builtin(),
+    };
+    let threads = arguments
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get)
+        .min(MOST_THREADS);
+    let begun = Instant::now();
+    let mut totals = Totals::default();
+    let items = arguments.paths.iter().flat_map(|path| items(path));
+    in_order::in_order(
+        items,
+        threads,
+        |item| look(signatures, item),
+        |answer: Answer| {
+            totals.add(&answer);
+            if let Some(remark) = answer.remark() {
+                screen.say(remark);
+                Ok(())
+            } else if arguments.json {
+                output::line(answer.json())
+            } else {
+                output::line(answer.text())
+            }
+        },
+    )?;
+    screen.say(totals.text(begun.elapsed(), signatures));
+    Ok(if totals.unreadable == 0 {
+        Outcome::Good
+    } else {
+        Outcome::NotAllGood
+    })
+}
+
+fn items(path: &Path) -> impl Iterator<Item = Item> {
+    let given = path.to_owned();
+    let walk = WalkDir::new(path).sort_by_file_name().into_iter();
+    walk.filter_map(move |entry| match entry {
+        // A link is followed only where it is given by name.
+        Ok(entry) if entry.depth() > 0 && entry.path_is_symlink() => {
+            Some(Item::Link(entry.into_path()))
+        }
+        Ok(entry) if entry.path().is_dir() => None,
+        Ok(entry) if entry.path().is_file() => Some(Item::File(entry.into_path())),
+        Ok(entry) => Some(Item::Unreadable(
+            entry.into_path(),
+            "neither a file nor a folder".to_owned(),
+        )),
+        Err(error) => {
+            let path = error.path().unwrap_or(&given).to_owned();
+            let why = error
+                .io_error()
+                .map_or_else(|| error.to_string(), io_reason);
+            Some(Item::Unreadable(path, why))
+        }
+    })
+}
+
+fn look(signatures: &Signatures, item: Item) -> Answer {
+    match item {
+        Item::File(path) => {
+            let size = path.metadata().map_or(0, |metadata| metadata.len());
+            match signatures.identify_file(&path) {
+                Ok(found) => Answer::Found { path, size, found },
+                Err(error) => Answer::Unreadable(path, io_reason(&error)),
+            }
+        }
+        Item::Link(path) => Answer::Remark(format!(
+            "{}: left out, a symbolic link; links are not followed",
+            plain(&path.to_string_lossy())
+        )),
+        Item::Unreadable(path, why) => Answer::Unreadable(path, why),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn identify(paths: &[&Path]) -> (Outcome, Vec<String>) {
+        let screen = Screen::recording();
+        let arguments = Arguments {
+            paths: paths.iter().map(|path| path.to_path_buf()).collect(),
+            json: true,
+            threads: NonZeroUsize::new(2),
+            signatures: SignatureFiles::default(),
+        };
+        let outcome = run(&arguments, &screen).unwrap();
+        (outcome, screen.recorded())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_counted_and_the_rest_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.txt"), "text").unwrap();
+        let absent = folder.path().join("absent");
+        let (outcome, said) = identify(&[&absent, folder.path()]);
+        assert_eq!(outcome, Outcome::NotAllGood);
+        assert!(said[0].starts_with("1 file, 1 unreadable"), "{said:?}");
+        assert_eq!(identify(&[folder.path()]).0, Outcome::Good);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_said_and_not_followed_unless_given_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.txt"), "text").unwrap();
+        let link = folder.path().join("b.txt");
+        std::os::unix::fs::symlink("a.txt", &link).unwrap();
+        let (outcome, said) = identify(&[folder.path()]);
+        assert_eq!(outcome, Outcome::Good);
+        assert!(said[0].contains("b.txt: left out"), "{said:?}");
+        let (_, said) = identify(&[&link]);
+        assert!(said[0].starts_with("1 file"), "{said:?}");
+    }
+}

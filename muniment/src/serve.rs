@@ -1,0 +1,56 @@
+//! `muniment serve`: everything in one process, until it is stopped.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use runtime::secrecy::ExposeSecret;
+
+use crate::failure::{Failure, Outcome};
+use crate::interrupt;
+use crate::output;
+use crate::system::{Settings, System, TokenRequest};
+
+/// How long the token that is printed at the start holds.
+const SIGN_IN: Duration = Duration::from_hours(12);
+
+/// The options of `muniment serve`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Starts the API, the worker, the object store, the queue and the database over one folder, and
+prints the address of the API and a token to sign in with. Ctrl-C finishes what is in hand and
+stops; a second Ctrl-C stops at once. What was cut off goes on at the next start.
+
+Examples:
+  muniment serve
+  muniment serve --data /var/lib/muniment --listen 0.0.0.0:8080")]
+pub(crate) struct Arguments {
+    /// The data folder; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+
+    /// Where the API listens
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+}
+
+/// Carries the command out.
+pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let settings = Settings {
+        data: arguments.data.clone(),
+        listen: arguments.listen,
+    };
+    let system = interrupt::or(System::start(settings)).await?;
+    let token = system.token(&TokenRequest {
+        roles: vec!["ADMIN".to_owned(), "ARCHIVIST".to_owned()],
+        bodies: Vec::new(),
+        subject: "local".to_owned(),
+        lifetime: SIGN_IN,
+    })?;
+    output::line(format_args!("API    {}", system.api_url()))?;
+    output::line(format_args!("token  {}", token.expose_secret()))?;
+    interrupt::wait().await;
+    interrupt::unless_again(system.shutdown()).await;
+    Ok(Outcome::Good)
+}
