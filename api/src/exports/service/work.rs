@@ -8,18 +8,21 @@ use contract::{
     ExportId, JobId,
     objects::{Place, export_key},
 };
-use entity::job;
 use uuid::Uuid;
 
 use super::{expiry, step};
-use crate::jobs::reported::ReportStatus;
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
     collections::{self, Collection},
     exports::{
         BagInfoEntry, Export, Input, Selection, Status,
-        store::{self, Item, Job},
+        store::{self, Item},
+    },
+    jobs::{
+        self, Job, Kind,
+        lease::{Standing, standing},
+        reported::ReportStatus,
     },
     transfers,
     unit::Unit,
@@ -151,9 +154,10 @@ pub async fn items(
         })
         .transpose()?
         .map(i64::from);
-    let row = store::job(app.database(), job.0).await?;
-    let row = row
-        .filter(|row| is_leased(row, token, app.clock().now()))
+    let row = jobs::store::find(app.database(), job.0)
+        .await?
+        .filter(|row| row.kind == Kind::Export)
+        .filter(|row| standing(row, token, app.clock().now()) == Standing::Live)
         .ok_or_else(|| {
             Error::Conflict("the lease of this job is lost: stop working on it".into())
         })?;
@@ -180,19 +184,28 @@ pub async fn report(
     caller.may(Action::Work, &Resource::default())?;
     let report = check(report)?;
     let mut unit = app.begin(caller).await?;
-    let job = store::job_for_update(&unit, job.0)
+    let job = jobs::store::load_many_for_update(&unit, [job.0])
         .await?
+        .remove(&job.0)
+        .filter(|row| row.kind == Kind::Export)
         .ok_or(Error::NotFound("job"))?;
     let row = store::load_for_update(&unit, job.subject_id)
         .await?
         .ok_or(Error::NotFound("export"))?;
     let cancelled = row.status == Status::Cancelled;
-    if !is_leased(&job, token, unit.now()) {
-        let outcome = without_lease(&job, token, &row, &report);
-        return Ok(Reported { outcome, cancelled });
+    match standing(&job, token, unit.now()) {
+        Standing::Live => {}
+        Standing::Past if job.status == jobs::Status::Done => {
+            let outcome = repeated(&row, &report);
+            return Ok(Reported { outcome, cancelled });
+        }
+        Standing::Past | Standing::Lost => {
+            let outcome = ReportStatus::LeaseLost;
+            return Ok(Reported { outcome, cancelled });
+        }
     }
     let outcome = if cancelled {
-        store::finish_job(&unit, job).await?;
+        jobs::service::finish(&mut unit, job).await?;
         ReportStatus::Applied
     } else {
         apply(&mut unit, job, row, report).await?
@@ -219,18 +232,9 @@ fn check(mut report: Report) -> Result<Report, Error> {
     }
 }
 
-fn is_leased(job: &Job, token: &str, now: DateTime<Utc>) -> bool {
-    job.status == job::Status::Leased
-        && job.lease_token.as_deref() == Some(token)
-        && job.lease_expires_at.is_some_and(|until| until > now)
-}
-
 /// A worker whose report was written down, but who never heard of it, says it again.
-fn without_lease(job: &Job, token: &str, row: &Export, report: &Report) -> ReportStatus {
-    let ended_by_this =
-        job.status == job::Status::Done && job.lease_token.as_deref() == Some(token);
+fn repeated(row: &Export, report: &Report) -> ReportStatus {
     match (report, row.status) {
-        _ if !ended_by_this => ReportStatus::LeaseLost,
         (_, Status::Cancelled)
         | (Report::Progress { .. }, Status::Ready | Status::Expired)
         | (Report::Failed { .. }, Status::Failed) => ReportStatus::AlreadyApplied,
@@ -269,11 +273,11 @@ async fn apply(
             (row.files_done, row.bytes_done) = (row.files, row.bytes);
             row.expires_at = Some(expiry::end(unit.app(), unit.now()));
             step(unit, row, Input::Finish, "export.ready").await?;
-            store::finish_job(unit, job).await?;
+            jobs::service::finish(unit, job).await?;
         }
         Report::Failed { reason } => {
             fail(unit, row, &reason).await?;
-            store::finish_job(unit, job).await?;
+            jobs::service::finish(unit, job).await?;
         }
     }
     Ok(ReportStatus::Applied)
