@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::shop::Shop;
 use crate::{
     jobs::{Kind, Status, dispatcher::Dispatcher},
-    testing::contributor,
     unit::NewJob,
 };
 
