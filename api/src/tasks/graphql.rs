@@ -220,7 +220,7 @@ pub struct SetTaskStatusInput {
     id: ID,
     /// The revision that you have read.
     expected_revision: Option<i32>,
-    /// OPEN to IN_PROGRESS, that to DONE or CANCELLED, and any of them back to OPEN.
+    /// OPEN to `IN_PROGRESS`, that to DONE or CANCELLED, and any of them back to OPEN.
     status: TaskStatus,
 }
 

@@ -192,7 +192,7 @@ pub struct RequestExportInput {
     client_mutation_key: Option<String>,
     /// What is to be packed.
     selection: ExportSelection,
-    /// BAGIT_TAR unless said otherwise.
+    /// `BAGIT_TAR` unless said otherwise.
     format: Option<ExportFormat>,
 }
 

@@ -12,7 +12,6 @@ use contract::{
 use serde_json::Value;
 
 use super::ExportFormat;
-use crate::jobs::{reported::ReportStatus, work::ObjectLocation};
 use crate::{
     Error,
     checks::graphql::CheckObject,
@@ -26,6 +25,7 @@ use crate::{
         ids::{id, parse},
         scalars::BigInt,
     },
+    jobs::{reported::ReportStatus, work::ObjectLocation},
     versions::{self, graphql::FormatObject},
 };
 

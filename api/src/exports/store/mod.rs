@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use contract::RecordId;
-use entity::{export, job, record};
+use entity::{export, record};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
@@ -24,7 +24,6 @@ use crate::{
     unit::Unit,
 };
 
-pub use entity::job::Model as Job;
 pub use items::{Item, items};
 pub use pin::{Sum, pin};
 
@@ -155,30 +154,6 @@ pub async fn outlived(
         .limit(limit)
         .all(db)
         .await
-}
-
-/// The export job of that id, under the lock of the transaction.
-pub async fn job_for_update(unit: &Unit, id: Uuid) -> Result<Option<Job>, DbErr> {
-    job::Entity::find_by_id(id)
-        .filter(job::Column::Kind.eq(job::Kind::Export))
-        .lock_exclusive()
-        .one(unit.db())
-        .await
-}
-
-/// The export job of that id.
-pub async fn job(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, DbErr> {
-    job::Entity::find_by_id(id)
-        .filter(job::Column::Kind.eq(job::Kind::Export))
-        .one(db)
-        .await
-}
-
-/// Ends a job well.
-pub async fn finish_job(unit: &Unit, mut row: Job) -> Result<Job, DbErr> {
-    row.status = job::Status::Done;
-    row.updated_at = unit.now();
-    row.into_active_model().reset_all().update(unit.db()).await
 }
 
 /// The collection of some records, where it is the same for all.

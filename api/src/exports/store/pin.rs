@@ -79,7 +79,7 @@ pub async fn pin(unit: &Unit, export: Uuid, selection: &Selection) -> Result<Sum
         }
         Selection::RecordIds(ids) => {
             values.extend(ids.iter().map(|id| Value::from(id.0)));
-            let places: Vec<_> = (2..values.len() + 1).map(|n| format!("${n}")).collect();
+            let places: Vec<_> = (2..=values.len()).map(|n| format!("${n}")).collect();
             (
                 format!("r.id IN ({})", places.join(", ")),
                 "t.reference || '/'",

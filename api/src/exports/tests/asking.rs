@@ -61,8 +61,8 @@ async fn contributors_export_what_they_deposited_and_nothing_else() {
 async fn a_repeated_request_gives_the_first_export() {
     let world = World::new().await;
     let transfer = world.transfer(&archivist()).await;
-    let ask = |selection| service::request(&world.app, &ARCHIVIST, Some("k"), New { selection });
-    static ARCHIVIST: std::sync::LazyLock<Caller> = std::sync::LazyLock::new(archivist);
+    let by = archivist();
+    let ask = |selection| service::request(&world.app, &by, Some("k"), New { selection });
     let first = ask(of_transfer(&transfer)).await.unwrap();
     assert_eq!(ask(of_transfer(&transfer)).await.unwrap(), first);
     let other = ask(Selection::CollectionId(CollectionId(world.collection.id))).await;

@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use super::{
     Export, Selection, Status,
-    service::{self, New, ReportStatus, Report},
+    service::{self, New, Report},
     store::{self, Filter},
 };
 use crate::{
     Error,
     auth::{Caller, Role},
+    jobs::reported::ReportStatus,
     page::Args,
     records::Record,
     testing::{World, archivist, caller, contributor, reader},

@@ -80,7 +80,10 @@ async fn a_package_becomes_ready_once() {
         size: 1,
         sha256: "ef".repeat(32),
     };
-    assert_eq!(report(&world, job, other).await, (ReportStatus::Conflict, false));
+    assert_eq!(
+        report(&world, job, other).await,
+        (ReportStatus::Conflict, false)
+    );
     let failed = Report::Failed {
         reason: "no".into(),
     };
@@ -172,7 +175,10 @@ async fn a_worker_learns_that_an_export_was_cancelled() {
             .await
             .unwrap()
     );
-    assert_eq!(report(&world, job, ready()).await, (ReportStatus::Applied, true));
+    assert_eq!(
+        report(&world, job, ready()).await,
+        (ReportStatus::Applied, true)
+    );
     assert_eq!(
         report(&world, job, ready()).await,
         (ReportStatus::AlreadyApplied, true)
