@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use contract::VersionId;
 use entity::job;
+use sea_orm::DbErr;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -250,12 +251,17 @@ pub async fn give_up(
 
 /// Why a version waits, for people; `None` when it waits for nothing.
 pub async fn why_waiting(app: &App, version: &Version) -> Result<Option<String>, Error> {
-    let mut texts = why_waiting_many(app, std::slice::from_ref(version)).await?;
+    let mut texts = explain(app, std::slice::from_ref(version)).await?;
     Ok(texts.remove(&version.id))
 }
 
-/// Why some versions wait, with two statements for all of them.
-pub async fn why_waiting_many(app: &App, rows: &[Version]) -> Result<HashMap<Uuid, String>, Error> {
+/// Why some versions wait, with three statements for all of them.
+pub async fn why_waiting_many(app: &App, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, DbErr> {
+    let rows = versions::store::load_many(app.database(), ids).await?;
+    explain(app, &rows.into_values().collect::<Vec<_>>()).await
+}
+
+async fn explain(app: &App, rows: &[Version]) -> Result<HashMap<Uuid, String>, DbErr> {
     let under_way: Vec<Uuid> = rows
         .iter()
         .filter(|row| row.status == versions::Status::Checking)

@@ -94,6 +94,9 @@ loaders! {
     /// The current checks of a version.
     check_list, ChecksBatch: Vec<Check> =
         |app, actor, ids| checks::store::current_many(app.database(), ids);
+    /// Why a version that the actor was shown waits.
+    why_waiting, WhyWaitingBatch: String =
+        |app, actor, ids| checks::service::why_waiting_many(app, ids);
 }
 
 impl Loaders {

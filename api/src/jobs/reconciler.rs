@@ -104,6 +104,8 @@ async fn announcements(app: &App) -> Result<usize, Error> {
         return Ok(0);
     }
     let unit = app.begin_internal().await?;
+    // Locked in the order of ids, as claims do, so that neither waits for the other.
+    store::load_many_for_update(&unit, found.iter().copied()).await?;
     let again = store::make_ready(&unit, &[Status::Published], Some(found)).await?;
     unit.commit().await?;
     Ok(usize::try_from(again).unwrap_or(usize::MAX))

@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     Error,
-    checks::{
-        self,
-        graphql::{CheckObject, list_history},
-    },
+    checks::graphql::{CheckObject, list_history},
     graphql::{
         context::{app, caller, loaders},
         errors::Result,
@@ -95,7 +92,7 @@ impl VersionObject {
 
     /// What it waits for; null once decided.
     async fn why_waiting(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        Ok(checks::service::why_waiting(app(ctx)?, &self.0).await?)
+        Ok(loaders(ctx)?.why_waiting(self.0.id).await?)
     }
 
     /// What its depositor says of it.

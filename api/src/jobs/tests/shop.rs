@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use contract::{JobId, checks::*};
+use contract::{
+    JobId,
+    checks::{BUILT_IN, CHECKSUM, FORMAT},
+};
 use entity::event;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
