@@ -226,7 +226,7 @@ mod rules {
         assert_eq!(one, Selection::RecordIds(vec![id(1), id(2)]).in_order());
         assert_eq!(
             records_reference(&[id(1), id(2)]),
-            "export-4e0ab3b5ff25be5d"
+            "export-78d68721debb423c"
         );
         assert_ne!(
             records_reference(&[id(1)]),
