@@ -38,12 +38,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             single_put: 64 * 1024 * 1024,
-            ticket: Duration::from_secs(24 * 60 * 60),
-            download: Duration::from_secs(60),
+            ticket: Duration::from_hours(24),
+            download: Duration::from_mins(1),
             attempts: 5,
-            republish_after: Duration::from_secs(120),
+            republish_after: Duration::from_mins(2),
             lane: 64,
-            export_kept: Duration::from_secs(30 * 24 * 60 * 60),
+            export_kept: Duration::from_hours(720),
         }
     }
 }

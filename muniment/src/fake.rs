@@ -19,7 +19,7 @@ use axum::routing::{get, post, put};
 use runtime::shutdown::Shutdown;
 use serde_json::{Value, json};
 
-pub(crate) use world::{Faults, Version, World};
+pub(crate) use world::{Faults, World};
 
 /// A running fake. It ends with the test's runtime.
 #[derive(Clone)]

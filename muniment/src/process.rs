@@ -49,7 +49,7 @@ const QUEUE: usize = 10_000;
 const WORKER_GRACE: Duration = Duration::from_secs(25);
 const API_GRACE: Duration = Duration::from_secs(10);
 const STORE_GRACE: Duration = Duration::from_secs(5);
-const WORKER_TOKEN: Duration = Duration::from_secs(60 * 60);
+const WORKER_TOKEN: Duration = Duration::from_hours(1);
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
@@ -129,7 +129,9 @@ pub struct System {
 
 impl std::fmt::Debug for System {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("System").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("System")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

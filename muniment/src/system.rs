@@ -78,7 +78,11 @@ fn clamd_addresses(text: &str) -> Result<Vec<ClamdAddress>, &'static str> {
         .map(str::trim)
         .map(|one| match one {
             path if path.starts_with('/') => Ok(ClamdAddress::Socket(path.into())),
-            address if address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
+            address
+                if address
+                    .rsplit_once(':')
+                    .is_some_and(|(_, port)| port.parse::<u16>().is_ok()) =>
+            {
                 Ok(ClamdAddress::Tcp(address.to_owned()))
             }
             _ => Err("write host:port, or the path of a socket; several with commas between"),
@@ -101,7 +105,10 @@ pub(crate) struct TokenRequest {
 
 impl TokenRequest {
     fn roles(&self) -> Vec<Role> {
-        self.roles.iter().filter_map(|role| Role::parse(role)).collect()
+        self.roles
+            .iter()
+            .filter_map(|role| Role::parse(role))
+            .collect()
     }
 }
 
@@ -117,6 +124,7 @@ impl System {
     /// Starts everything; returns when the API answers.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Failure> {
         let folder = DataFolder::open(&settings.data)?;
+        tracing::debug!(data = %folder.path().display(), "starting");
         let settings = settings.with_environment()?;
         let inner = process::System::start(settings).await.map_err(explain)?;
         Ok(Self {
@@ -133,7 +141,12 @@ impl System {
     /// A token that this system takes.
     pub(crate) fn token(&self, request: &TokenRequest) -> Result<SecretString, Failure> {
         self.inner
-            .token(&request.subject, &request.roles(), &request.bodies, request.lifetime)
+            .token(
+                &request.subject,
+                &request.roles(),
+                &request.bodies,
+                request.lifetime,
+            )
             .map_err(explain)
     }
 
@@ -162,6 +175,7 @@ pub(crate) fn schema() -> String {
     api::graphql::sdl()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn explain(error: process::StartError) -> Failure {
     let hint = match &error {
         process::StartError::Listen(..) => {

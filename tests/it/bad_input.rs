@@ -182,6 +182,10 @@ async fn two_clients_that_add_the_same_version_number_get_one_version() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "twenty clients at once, all awaited below"
+)]
 async fn the_same_key_replays_and_another_input_conflicts() {
     let world = World::start().await;
     let client = world.contributor();

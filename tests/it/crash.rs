@@ -108,7 +108,7 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
             break;
         }
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_mins(1),
             "nothing is accepted: {answer}"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::sha256;
 
 /// The longest that a test waits for something to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One user's client.
 #[derive(Debug, Clone)]

@@ -54,7 +54,7 @@ impl World {
         let bodies: Vec<String> = bodies.iter().map(|&body| body.to_owned()).collect();
         let token = self
             .system
-            .token(subject, &[role], &bodies, Duration::from_secs(3_600))
+            .token(subject, &[role], &bodies, Duration::from_hours(1))
             .expect("a token is minted");
         Client::new(
             self.system.api_url(),

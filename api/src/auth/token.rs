@@ -1,7 +1,7 @@
 //! From a bearer token to an actor.
 //!
 //! Owns the trait that every source of identity stands behind, and the embedded one: a key pair in the
-//! data folder that signs and verifies EdDSA tokens (RFC 7519, RFC 8037). Does not own OpenID Connect,
+//! data folder that signs and verifies `EdDSA` tokens (RFC 7519, RFC 8037). Does not own OpenID Connect,
 //! which comes behind the same trait.
 //!
 //! Always: one algorithm, issuer, audience and expiry are required; a refusal never repeats the token.
@@ -203,7 +203,7 @@ mod tests {
                 "ann",
                 &[Role::Reader],
                 &["BODY".into()],
-                Duration::from_secs(60),
+                Duration::from_mins(1),
             )
             .unwrap();
         let actor = identity.verify(&token).await.unwrap();
@@ -219,9 +219,9 @@ mod tests {
         let clock = Arc::<ManualClock>::default();
         let identity = identity(clock.clone());
         let token = identity
-            .mint("ann", &[Role::Reader], &[], Duration::from_secs(60))
+            .mint("ann", &[Role::Reader], &[], Duration::from_mins(1))
             .unwrap();
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         let Err(Error::Unauthenticated(message)) = identity.verify(&token).await else {
             panic!("an expired token was taken");
         };
@@ -236,14 +236,14 @@ mod tests {
         let clock = Arc::<ManualClock>::default();
         let (ours, theirs) = (identity(clock.clone()), identity(clock));
         let foreign = theirs
-            .mint("ann", &[Role::Admin], &[], Duration::from_secs(60))
+            .mint("ann", &[Role::Admin], &[], Duration::from_mins(1))
             .unwrap();
         let unsigned = format!(
             "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.",
             foreign.split('.').nth(1).unwrap()
         );
         let own = ours
-            .mint("ann", &[Role::Reader], &[], Duration::from_secs(60))
+            .mint("ann", &[Role::Reader], &[], Duration::from_mins(1))
             .unwrap();
         let swapped = format!(
             "{}.{}.{}",
@@ -273,7 +273,7 @@ mod tests {
         let clock = Arc::<ManualClock>::default();
         let token = EmbeddedIdentity::open(&file, clock.clone())
             .unwrap()
-            .mint("ann", &[Role::Reader], &[], Duration::from_secs(60))
+            .mint("ann", &[Role::Reader], &[], Duration::from_mins(1))
             .unwrap();
         let again = EmbeddedIdentity::open(&file, clock).unwrap();
         assert_eq!(again.verify(&token).await.unwrap().subject, "ann");

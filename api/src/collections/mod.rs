@@ -172,10 +172,10 @@ mod tests {
         let broken: [(&str, Break); 5] = [
             ("no checksum", |rules| rules.required_checks.clear()),
             ("no name of a check", |rules| {
-                rules.required_checks.push("ocr".into())
+                rules.required_checks.push("ocr".into());
             }),
             ("too many", |rules| {
-                rules.required_checks = vec!["CHECKSUM".into(); 21]
+                rules.required_checks = vec!["CHECKSUM".into(); 21];
             }),
             ("no PUID", |rules| {
                 rules.denied_puids.push("pdf".into());

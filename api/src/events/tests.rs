@@ -91,7 +91,7 @@ async fn events_come_newest_first_and_can_be_narrowed() {
     let world = World::new().await;
     let transfer = world.transfer(&archivist()).await;
     let record = world.accepted(&transfer, "a").await;
-    world.clock.advance(std::time::Duration::from_secs(60));
+    world.clock.advance(std::time::Duration::from_mins(1));
     let later = world.app.clock().now();
     let new = tasks::service::New {
         record: RecordId(record.id),

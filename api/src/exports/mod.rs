@@ -103,6 +103,7 @@ pub enum Selection {
 
 impl Selection {
     /// In a form in which the same selection is always written the same.
+    #[must_use]
     pub fn in_order(self) -> Self {
         match self {
             Self::RecordIds(mut ids) => {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The longest that a query or mutation may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The most errors that are answered.
 const ERRORS: usize = 20;
 
@@ -212,7 +212,7 @@ async fn respond(
     }
     request.data = endpoint.data(bearer(headers), &id).await;
     if wants_events(headers) {
-        return events(endpoint.schema, request, id);
+        return events(&endpoint.schema, request, id);
     }
     if operation == OperationType::Subscription {
         return refuse(
@@ -311,7 +311,7 @@ fn is_limit(message: &str) -> bool {
 }
 
 /// GraphQL over server-sent events, distinct connections mode: `next` for each answer, then `complete`.
-fn events(schema: ApiSchema, request: Request, id: String) -> HttpResponse {
+fn events(schema: &ApiSchema, request: Request, id: String) -> HttpResponse {
     let stream = schema.execute_stream(request).map(move |answer| {
         let answer = with_codes(answer, &id);
         let text = serde_json::to_string(&answer).unwrap_or_default();

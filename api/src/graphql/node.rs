@@ -32,7 +32,7 @@ use crate::{
     ty = "ID",
     desc = "Typed and opaque: `record_…`, `version_…`."
 ))]
-pub enum Node {
+pub(super) enum Node {
     /// A collection.
     Collection(CollectionObject),
     /// A transfer.
@@ -94,7 +94,7 @@ async fn find(app: &App, caller: &Caller, id: AnyId) -> std::result::Result<Opti
 
 /// Queries by id.
 #[derive(Default)]
-pub struct NodeQuery;
+pub(super) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {

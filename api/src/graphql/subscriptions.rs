@@ -37,7 +37,7 @@ const PACE: Duration = Duration::from_millis(300);
 
 /// How far a transfer is.
 #[derive(SimpleObject)]
-pub struct TransferProgress {
+pub(super) struct TransferProgress {
     /// The transfer.
     transfer: TransferObject,
     /// How many versions are in which state.

@@ -8,7 +8,7 @@ use crate::auth::Role;
 
 /// Who you are, as your token has it.
 #[derive(SimpleObject)]
-pub struct Viewer {
+pub(super) struct Viewer {
     /// Unique in the installation.
     subject: String,
     /// For people.
@@ -23,7 +23,7 @@ pub struct Viewer {
 
 /// Queries about the viewer.
 #[derive(Default)]
-pub struct ViewerQuery;
+pub(super) struct ViewerQuery;
 
 #[Object]
 impl ViewerQuery {

@@ -71,6 +71,19 @@ pub async fn require_lease(unit: &Unit, id: Uuid, token: &str) -> Result<Option<
     Ok(found.filter(|job| lease::standing(job, token, unit.now()) == lease::Standing::Live))
 }
 
+/// One by id, for our own use.
+pub async fn load(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, DbErr> {
+    job::Entity::find_by_id(id).one(db).await
+}
+
+/// One by id, for our own use, under the lock of the transaction.
+pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Job>, DbErr> {
+    job::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(unit.db())
+        .await
+}
+
 /// Those of a version or export that have not ended, in the order of creation.
 pub async fn open_of_subjects(
     db: &impl ConnectionTrait,

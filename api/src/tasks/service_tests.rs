@@ -350,8 +350,8 @@ async fn a_filter_in_the_query_and_on_a_row_agree() {
         &ann,
         None,
         New {
-            due_on,
             assignee,
+            due_on,
             ..new(&record, "one")
         },
     )

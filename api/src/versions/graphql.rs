@@ -155,7 +155,7 @@ impl VersionObject {
         Ok(found.map(Into::into))
     }
 
-    /// How to upload the bytes: only while AWAITING_UPLOAD, and only for those who may.
+    /// How to upload the bytes: only while `AWAITING_UPLOAD`, and only for those who may.
     async fn upload(&self, ctx: &Context<'_>) -> Result<Option<UploadTicket>> {
         let collection = loaders(ctx)?.collection(self.0.collection_id).await?;
         let Some(collection) = collection else {
@@ -348,7 +348,7 @@ pub struct VersionFilter {
     record_id: Option<ID>,
     /// In this state.
     status: Option<VersionStatus>,
-    /// True: AWAITING_UPLOAD or CHECKING; false: any other.
+    /// True: `AWAITING_UPLOAD` or CHECKING; false: any other.
     undecided: Option<bool>,
 }
 

@@ -32,7 +32,7 @@ const PARTS: u64 = 9_000;
 /// How many objects are looked at at the same time.
 const AT_ONCE: usize = 32;
 /// A signature of the object store lives for a week at most.
-const LONGEST_SIGNATURE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const LONGEST_SIGNATURE: Duration = Duration::from_hours(168);
 
 /// How a version is uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

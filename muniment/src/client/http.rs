@@ -15,7 +15,7 @@ use crate::failure::{Failure, chain};
 use crate::progress::Screen;
 
 const CONNECT: Duration = Duration::from_secs(10);
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_mins(1);
 /// A page of 100 records with all that is asked of them stays far below this.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 const ACCEPT: &str = "application/graphql-response+json, application/json;q=0.9";

@@ -168,12 +168,11 @@ impl Notes {
     }
 
     fn number(&mut self, remark: String) -> usize {
-        match self.numbers.iter().position(|known| *known == remark) {
-            Some(index) => index + 1,
-            None => {
-                self.numbers.push(remark);
-                self.numbers.len()
-            }
+        if let Some(index) = self.numbers.iter().position(|known| *known == remark) {
+            index + 1
+        } else {
+            self.numbers.push(remark);
+            self.numbers.len()
         }
     }
 

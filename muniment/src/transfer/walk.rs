@@ -308,7 +308,7 @@ mod tests {
         let closed = root.path().join("b");
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
         if fs::read_dir(&closed).is_ok() {
-            println!("skipped: this user may read everything");
+            eprintln!("skipped: this user may read everything");
             return;
         }
         assert_eq!(found(&folder), ["a/1.txt", "c/3.txt"]);

@@ -26,13 +26,12 @@ fn passed() -> Vec<Facts> {
 
 fn with(kind: &str, change: impl FnOnce(&mut Facts)) -> Vec<Facts> {
     let mut facts = passed();
-    match facts.iter_mut().find(|fact| fact.kind == kind) {
-        Some(fact) => change(fact),
-        None => {
-            let mut fact = fact(kind, Status::Passed);
-            change(&mut fact);
-            facts.push(fact);
-        }
+    if let Some(fact) = facts.iter_mut().find(|fact| fact.kind == kind) {
+        change(fact);
+    } else {
+        let mut fact = fact(kind, Status::Passed);
+        change(&mut fact);
+        facts.push(fact);
     }
     facts
 }
@@ -74,7 +73,11 @@ fn each_result_has_its_consequence() {
         ("OCR", S::Inconclusive, Some(Outcome::Review)),
         ("OCR", S::Pending, None),
     ] {
-        let rules = if kind == "OCR" { needs_ocr() } else { Rules::default() };
+        let rules = if kind == "OCR" {
+            needs_ocr()
+        } else {
+            Rules::default()
+        };
         let facts = with(kind, |fact| fact.status = status);
         assert_eq!(outcome(&rules, &facts), expected, "{kind} {status:?}");
     }
@@ -97,9 +100,17 @@ fn what_was_not_scanned_is_the_policys_business_and_never_silent() {
             fact.detail = Some("no engine".into());
         });
         let decided = decided(&rules, &facts).expect("all results are there");
-        assert_eq!((decided.outcome, decided.warnings.len()), (expected, warnings), "{action:?}");
+        assert_eq!(
+            (decided.outcome, decided.warnings.len()),
+            (expected, warnings),
+            "{action:?}"
+        );
         let said = decided.warnings.first().or(decided.reasons.first());
-        assert_eq!(said.map(String::as_str), Some("not scanned: no engine"), "{action:?}");
+        assert_eq!(
+            said.map(String::as_str),
+            Some("not scanned: no engine"),
+            "{action:?}"
+        );
     }
 }
 
@@ -143,7 +154,11 @@ fn a_waiver_covers_everything_but_malware() {
             fact.status = status;
             fact.waived = true;
         });
-        assert_eq!(outcome(&Rules::default(), &facts), Some(expected), "{kind} {status:?}");
+        assert_eq!(
+            outcome(&Rules::default(), &facts),
+            Some(expected),
+            "{kind} {status:?}"
+        );
     }
 }
 

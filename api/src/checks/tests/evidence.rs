@@ -37,12 +37,25 @@ async fn a_checksum_is_compared_here_whatever_the_worker_says() {
         sha256: "AB".repeat(32),
         sha512: "ef".repeat(64),
     };
-    let cases: [(&str, fn(&mut Checksum), Status); 5] = [
+    type Change = fn(&mut Checksum);
+    let cases: [(&str, Change, Status); 5] = [
         ("as declared, in upper case", |_| (), Status::Passed),
         ("a byte more", |measured| measured.size += 1, Status::Failed),
-        ("another digest", |measured| measured.sha256 = "ac".repeat(32), Status::Failed),
-        ("no digest", |measured| measured.sha256 = "x".repeat(64), Status::Inconclusive),
-        ("a short digest", |measured| measured.sha512.truncate(64), Status::Inconclusive),
+        (
+            "another digest",
+            |measured| measured.sha256 = "ac".repeat(32),
+            Status::Failed,
+        ),
+        (
+            "no digest",
+            |measured| measured.sha256 = "x".repeat(64),
+            Status::Inconclusive,
+        ),
+        (
+            "a short digest",
+            |measured| measured.sha512.truncate(64),
+            Status::Inconclusive,
+        ),
     ];
     for (what, change, expected) in cases {
         let mut measured = right.clone();
@@ -52,12 +65,20 @@ async fn a_checksum_is_compared_here_whatever_the_worker_says() {
             ..Evidence::default()
         };
         for claimed in [Claimed::Passed, Claimed::Failed] {
-            let (status, _) = result(&Rules::default(), &version, reported(CHECKSUM, claimed, &evidence));
+            let (status, _) = result(
+                &Rules::default(),
+                &version,
+                reported(CHECKSUM, claimed, &evidence),
+            );
             assert_eq!(status, expected, "{what}, {claimed:?}");
         }
     }
     let nothing = Evidence::default();
-    let (status, _) = result(&Rules::default(), &version, reported(CHECKSUM, Claimed::Passed, &nothing));
+    let (status, _) = result(
+        &Rules::default(),
+        &version,
+        reported(CHECKSUM, Claimed::Passed, &nothing),
+    );
     assert_eq!(status, Status::Inconclusive);
 }
 
@@ -72,11 +93,14 @@ async fn a_wrong_checksum_is_told_with_both_values() {
         }),
         ..Evidence::default()
     };
-    let (_, detail) = result(&Rules::default(), &version, reported(CHECKSUM, Claimed::Passed, &evidence));
-    let (declared, measured) = ("ab".repeat(32), "cd".repeat(32));
-    let expected = format!(
-        "declared: 10 bytes, SHA-256 {declared}; measured: 11 bytes, SHA-256 {measured}"
+    let (_, detail) = result(
+        &Rules::default(),
+        &version,
+        reported(CHECKSUM, Claimed::Passed, &evidence),
     );
+    let (declared, measured) = ("ab".repeat(32), "cd".repeat(32));
+    let expected =
+        format!("declared: 10 bytes, SHA-256 {declared}; measured: 11 bytes, SHA-256 {measured}");
     assert_eq!(detail, Some(expected));
 }
 
@@ -122,22 +146,73 @@ fn each_finding_has_its_own_action() {
     };
     let cases: [(&str, FormatEvidence, &[PolicyAction]); 9] = [
         ("nothing odd", known.clone(), &[]),
-        ("empty", FormatEvidence { empty: true, ..FormatEvidence::default() }, &[PolicyAction::Reject]),
-        ("only a mark", FormatEvidence { bom_only: true, ..FormatEvidence::default() }, &[PolicyAction::Reject]),
-        ("encrypted", FormatEvidence { encrypted: true, ..known.clone() }, &[PolicyAction::Ask]),
-        ("archive", FormatEvidence { archive: true, ..known.clone() }, &[PolicyAction::Warn]),
-        ("unidentified", FormatEvidence::default(), &[PolicyAction::Accept]),
-        ("mismatch", FormatEvidence { extension_mismatch: true, ..known.clone() }, &[PolicyAction::Ask]),
-        ("denied", FormatEvidence { matches: vec![denied.clone()], ..known.clone() }, &[PolicyAction::Reject]),
+        (
+            "empty",
+            FormatEvidence {
+                empty: true,
+                ..FormatEvidence::default()
+            },
+            &[PolicyAction::Reject],
+        ),
+        (
+            "only a mark",
+            FormatEvidence {
+                bom_only: true,
+                ..FormatEvidence::default()
+            },
+            &[PolicyAction::Reject],
+        ),
+        (
+            "encrypted",
+            FormatEvidence {
+                encrypted: true,
+                ..known.clone()
+            },
+            &[PolicyAction::Ask],
+        ),
+        (
+            "archive",
+            FormatEvidence {
+                archive: true,
+                ..known.clone()
+            },
+            &[PolicyAction::Warn],
+        ),
+        (
+            "unidentified",
+            FormatEvidence::default(),
+            &[PolicyAction::Accept],
+        ),
+        (
+            "mismatch",
+            FormatEvidence {
+                extension_mismatch: true,
+                ..known.clone()
+            },
+            &[PolicyAction::Ask],
+        ),
+        (
+            "denied",
+            FormatEvidence {
+                matches: vec![denied.clone()],
+                ..known.clone()
+            },
+            &[PolicyAction::Reject],
+        ),
         (
             "denied among several",
-            FormatEvidence { matches: vec![pdf(), denied], ..known },
+            FormatEvidence {
+                matches: vec![pdf(), denied],
+                ..known
+            },
             &[PolicyAction::Warn, PolicyAction::Reject],
         ),
     ];
     for (what, format, expected) in cases {
-        let actions: Vec<PolicyAction> =
-            findings(&rules, &format).into_iter().map(|finding| finding.action).collect();
+        let actions: Vec<PolicyAction> = findings(&rules, &format)
+            .into_iter()
+            .map(|finding| finding.action)
+            .collect();
         assert_eq!(actions, expected, "{what}");
     }
 }
@@ -188,9 +263,15 @@ async fn a_format_fails_only_if_the_policy_refuses_it() {
             }),
             ..Evidence::default()
         };
-        let (status, detail) = result(&rules, &version, reported(FORMAT, Claimed::Failed, &evidence));
+        let (status, detail) = result(
+            &rules,
+            &version,
+            reported(FORMAT, Claimed::Failed, &evidence),
+        );
         assert_eq!(status, expected, "{action:?}");
-        assert!(detail.is_some_and(|detail| detail.contains("fmt/18") && detail.contains("archive")));
+        assert!(
+            detail.is_some_and(|detail| detail.contains("fmt/18") && detail.contains("archive"))
+        );
     }
 }
 
@@ -202,7 +283,13 @@ fn the_best_match_is_kept_with_what_is_odd_about_it() {
         ..FormatEvidence::default()
     };
     let kept = kept_format(&Rules::default(), &format).expect("there is a match");
-    assert_eq!((kept.puid.as_str(), kept.extension_mismatch), ("fmt/18", true));
+    assert_eq!(
+        (kept.puid.as_str(), kept.extension_mismatch),
+        ("fmt/18", true)
+    );
     assert_eq!(kept.warnings, ["the extension belongs to another format"]);
-    assert_eq!(kept_format(&Rules::default(), &FormatEvidence::default()), None);
+    assert_eq!(
+        kept_format(&Rules::default(), &FormatEvidence::default()),
+        None
+    );
 }

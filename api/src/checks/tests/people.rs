@@ -34,10 +34,22 @@ async fn in_review(shop: &Shop) -> Version {
 }
 
 async fn say(shop: &Shop, by: &Caller, row: &Version, verdict: Verdict) -> Result<Version, Error> {
-    decide(shop.app(), by, VersionId(row.id), verdict, "scanned elsewhere").await
+    decide(
+        shop.app(),
+        by,
+        VersionId(row.id),
+        verdict,
+        "scanned elsewhere",
+    )
+    .await
 }
 
-async fn again(shop: &Shop, by: &Caller, row: &Version, kinds: Option<&[String]>) -> Result<Version, Error> {
+async fn again(
+    shop: &Shop,
+    by: &Caller,
+    row: &Version,
+    kinds: Option<&[String]>,
+) -> Result<Version, Error> {
     rerun(shop.app(), by, vec![Ok(VersionId(row.id))], kinds)
         .await
         .expect("the call is taken")
@@ -49,22 +61,35 @@ async fn an_archivist_accepts_with_a_reason_that_stays() {
     let shop = Shop::new().await;
     let row = in_review(&shop).await;
     assert_eq!(row.status, Status::NeedsReview);
-    let row = say(&shop, &archivist(), &row, Verdict::Accept).await.expect("they may");
+    let row = say(&shop, &archivist(), &row, Verdict::Accept)
+        .await
+        .expect("they may");
     assert_eq!(row.status, Status::Checking);
     let waived = waiver(&shop.check(row.id, ANTIVIRUS).await).expect("it is waived");
-    assert_eq!((waived.by.as_str(), waived.reason.as_str()), ("arch", "scanned elsewhere"));
+    assert_eq!(
+        (waived.by.as_str(), waived.reason.as_str()),
+        ("arch", "scanned elsewhere")
+    );
     assert!(waiver(&shop.check(row.id, CHECKSUM).await).is_none());
     let held = shop.take(row.id, Kind::Disposition).await;
     let told = MoveReport {
         held,
         moved: Moved::Done { etag: None },
     };
-    report(shop.app(), &shop.worker, &[told]).await.expect("a worker may");
+    report(shop.app(), &shop.worker, &[told])
+        .await
+        .expect("a worker may");
     let row = shop.version(row.id).await;
     assert_eq!(row.status, Status::Accepted);
     let decision = versions::decision(&row).expect("it is decided");
-    assert_eq!((decision.by.as_str(), decision.reasons[0].as_str()), ("arch", "scanned elsewhere"));
-    assert_eq!(decision.warnings, ["ANTIVIRUS INCONCLUSIVE, waived: timed out"]);
+    assert_eq!(
+        (decision.by.as_str(), decision.reasons[0].as_str()),
+        ("arch", "scanned elsewhere")
+    );
+    assert_eq!(
+        decision.warnings,
+        ["ANTIVIRUS INCONCLUSIVE, waived: timed out"]
+    );
     assert_eq!(shop.events("version.acceptedByPerson").await.len(), 1);
 }
 
@@ -72,9 +97,14 @@ async fn an_archivist_accepts_with_a_reason_that_stays() {
 async fn an_archivist_rejects_with_a_reason_that_stays() {
     let shop = Shop::new().await;
     let row = in_review(&shop).await;
-    let row = say(&shop, &archivist(), &row, Verdict::Reject).await.expect("they may");
+    let row = say(&shop, &archivist(), &row, Verdict::Reject)
+        .await
+        .expect("they may");
     assert_eq!(row.status, Status::Rejected);
-    assert_eq!(versions::decision(&row).map(|decision| decision.by), Some("arch".into()));
+    assert_eq!(
+        versions::decision(&row).map(|decision| decision.by),
+        Some("arch".into())
+    );
     let twice = say(&shop, &archivist(), &row, Verdict::Reject).await;
     assert!(matches!(twice, Err(Error::Precondition(_))));
 }
@@ -83,7 +113,9 @@ async fn an_archivist_rejects_with_a_reason_that_stays() {
 async fn nobody_accepts_malware() {
     let shop = Shop::new().await;
     let version = shop.uploaded("eicar.com").await;
-    let results = all_but(&version, ANTIVIRUS, |result| result.claimed = Claimed::Failed);
+    let results = all_but(&version, ANTIVIRUS, |result| {
+        result.claimed = Claimed::Failed;
+    });
     shop.checked(&version, results).await;
     // Its move to the quarantine failed, so that it waits for a person.
     let job = shop.open(version.id, Kind::Disposition).await.remove(0);
@@ -102,7 +134,10 @@ async fn nobody_accepts_malware() {
 #[tokio::test]
 async fn nobody_decides_about_what_never_came() {
     let shop = Shop::new().await;
-    let (_, row) = shop.world.record(&shop.transfer, "a.pdf", Status::Rejected).await;
+    let (_, row) = shop
+        .world
+        .record(&shop.transfer, "a.pdf", Status::Rejected)
+        .await;
     for refused in [
         say(&shop, &archivist(), &row, Verdict::Accept).await,
         again(&shop, &archivist(), &row, None).await,
@@ -146,7 +181,9 @@ async fn whoever_waives_a_checksum_takes_the_bytes_as_they_are() {
     shop.checked(&version, results).await;
     let row = shop.version(version.id).await;
     assert_eq!(row.status, Status::Rejected);
-    let row = say(&shop, &archivist(), &row, Verdict::Accept).await.expect("they may");
+    let row = say(&shop, &archivist(), &row, Verdict::Accept)
+        .await
+        .expect("they may");
     assert_eq!((row.size, row.sha256), (12, "cd".repeat(32)));
     let event = shop.events("version.takenAsMeasured").await.remove(0);
     let declared = serde_json::json!({"size": 10, "sha256": "ab".repeat(32)});
@@ -158,8 +195,13 @@ async fn a_rerun_is_a_new_row_and_keeps_the_old_one() {
     let shop = Shop::new().await;
     let row = in_review(&shop).await;
     let kinds = [ANTIVIRUS.to_owned()];
-    let row = again(&shop, &contributor("ann"), &row, Some(&kinds)).await.expect("they may");
-    assert_eq!((row.status, row.decision.as_ref()), (Status::Checking, None));
+    let row = again(&shop, &contributor("ann"), &row, Some(&kinds))
+        .await
+        .expect("they may");
+    assert_eq!(
+        (row.status, row.decision.as_ref()),
+        (Status::Checking, None)
+    );
     let check = shop.check(row.id, ANTIVIRUS).await;
     assert_eq!((check.run, check.status), (2, CheckStatus::Pending));
     let args = crate::page::Args::default();
@@ -177,7 +219,9 @@ async fn a_rerun_is_a_new_row_and_keeps_the_old_one() {
 async fn results_of_a_run_that_was_superseded_change_nothing() {
     let shop = Shop::new().await;
     let row = in_review(&shop).await;
-    let row = again(&shop, &archivist(), &row, None).await.expect("they may");
+    let row = again(&shop, &archivist(), &row, None)
+        .await
+        .expect("they may");
     let held = shop.take(row.id, Kind::Check).await;
     let stale = shop.report(&held, all_passed(&row)).await;
     assert_eq!(stale.status, crate::jobs::reported::ReportStatus::Conflict);

@@ -42,12 +42,18 @@ async fn good_results_are_followed_by_a_move_under_a_lease() {
     );
     assert_eq!(moving.source.key, moving.target.key);
     let job = shop.job(next.job).await;
-    assert_eq!((job.status, job.worker.as_deref()), (JobStatus::Leased, Some("worker-1")));
+    assert_eq!(
+        (job.status, job.worker.as_deref()),
+        (JobStatus::Leased, Some("worker-1"))
+    );
     let row = shop.version(version.id).await;
     assert_eq!(row.sha512, Some("ef".repeat(64)));
     assert_eq!(row.puid.as_deref(), Some("fmt/18"));
     let decision = versions::decision(&row).expect("it is decided");
-    assert_eq!((decision.outcome, decision.policy_revision), (Outcome::Accept, 1));
+    assert_eq!(
+        (decision.outcome, decision.policy_revision),
+        (Outcome::Accept, 1)
+    );
     let events = shop.events("version.decided").await;
     assert_eq!((events.len(), events[0].agent.as_str()), (1, "worker-1"));
 }
@@ -57,7 +63,11 @@ async fn the_same_report_again_is_harmless_and_answers_the_move_again() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
-    let first = shop.report(&held, all_passed(&version)).await.next.expect("a move follows");
+    let first = shop
+        .report(&held, all_passed(&version))
+        .await
+        .next
+        .expect("a move follows");
     let again = shop.report(&held, all_passed(&version)).await;
     assert_eq!(again.status, ReportStatus::AlreadyApplied);
     let next = again.next.expect("the same move");
@@ -85,8 +95,13 @@ async fn another_result_for_the_same_run_is_a_conflict_and_an_event() {
     let held = shop.take(version.id, Kind::Check).await;
     shop.report(&held, all_passed(&version)).await;
     let before = shop.checks(version.id).await;
-    let infected = all_but(&version, ANTIVIRUS, |result| result.claimed = Claimed::Failed);
-    assert_eq!(shop.report(&held, infected).await.status, ReportStatus::Conflict);
+    let infected = all_but(&version, ANTIVIRUS, |result| {
+        result.claimed = Claimed::Failed;
+    });
+    assert_eq!(
+        shop.report(&held, infected).await.status,
+        ReportStatus::Conflict
+    );
     assert_eq!(shop.checks(version.id).await, before);
     assert_eq!(shop.events("check.contradicted").await.len(), 1);
 }
@@ -136,14 +151,21 @@ async fn a_wrong_digest_is_rejected_and_malware_goes_to_the_quarantine() {
     });
     shop.checked(&wrong, results).await;
     let row = shop.version(wrong.id).await;
-    assert_eq!((row.status, row.decided_at.is_some()), (Status::Rejected, true));
+    assert_eq!(
+        (row.status, row.decided_at.is_some()),
+        (Status::Rejected, true)
+    );
 
     let infected = shop.uploaded("eicar.com").await;
     let results = all_but(&infected, ANTIVIRUS, |result| {
         result.claimed = Claimed::Failed;
         result.detail = Some("Win.Test.EICAR_HDB-1".into());
     });
-    let next = shop.checked(&infected, results).await.next.expect("a move follows");
+    let next = shop
+        .checked(&infected, results)
+        .await
+        .next
+        .expect("a move follows");
     let Some(Work::Disposition(moving)) = work(&next) else {
         panic!("not a move");
     };
@@ -185,12 +207,18 @@ async fn a_further_check_has_its_own_queue_and_is_waited_for() {
     queues.sort_unstable();
     assert_eq!(queues, ["OCR", "jobs"]);
     let of = |queue: &str| {
-        let job = jobs.iter().find(|job| job.queue == queue).expect("it is there");
+        let job = jobs
+            .iter()
+            .find(|job| job.queue == queue)
+            .expect("it is there");
         contract::JobId(job.id)
     };
     let built_in = shop.hold(of("jobs")).await;
     let answer = shop.report(&built_in, all_passed(&version)).await;
-    assert_eq!((answer.status, answer.next.is_some()), (ReportStatus::Applied, false));
+    assert_eq!(
+        (answer.status, answer.next.is_some()),
+        (ReportStatus::Applied, false)
+    );
     // A worker of one queue has no say in the checks of another.
     let ocr = shop.hold(of("OCR")).await;
     let meddling = shop.report(&ocr, vec![passed(&version, CHECKSUM)]).await;
@@ -211,9 +239,17 @@ async fn a_check_that_the_policy_came_to_need_meanwhile_is_begun_and_waited_for(
     .await;
     let answer = shop.report(&held, all_passed(&version)).await;
     assert!(answer.next.is_none());
-    assert_eq!(shop.check(version.id, "OCR").await.status, CheckStatus::Pending);
+    assert_eq!(
+        shop.check(version.id, "OCR").await.status,
+        CheckStatus::Pending
+    );
     let ocr = shop.take(version.id, Kind::Check).await;
-    assert!(shop.report(&ocr, vec![passed(&version, "OCR")]).await.next.is_some());
+    assert!(
+        shop.report(&ocr, vec![passed(&version, "OCR")])
+            .await
+            .next
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -242,12 +278,21 @@ async fn a_report_that_makes_no_sense_does_not_spoil_the_others() {
         of(&nobodys, all_passed(&one)),
         of(&good, all_passed(&two)),
     ];
-    let answers = report(shop.app(), &shop.worker, reports).await.expect("a worker may");
+    let answers = report(shop.app(), &shop.worker, reports)
+        .await
+        .expect("a worker may");
     let statuses: Vec<ReportStatus> = answers.iter().map(|answer| answer.status).collect();
     let conflict = ReportStatus::Conflict;
     assert_eq!(
         statuses,
-        [conflict, conflict, conflict, conflict, ReportStatus::LeaseLost, ReportStatus::Applied]
+        [
+            conflict,
+            conflict,
+            conflict,
+            conflict,
+            ReportStatus::LeaseLost,
+            ReportStatus::Applied
+        ]
     );
     let open = |check: &crate::checks::Check| check.status == CheckStatus::Running;
     assert!(shop.checks(one.id).await.iter().all(open));
@@ -258,13 +303,19 @@ async fn bytes_that_change_between_the_checks_are_not_accepted() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
-    shop.report(&held, vec![passed(&version, CHECKSUM), passed(&version, FORMAT)]).await;
+    shop.report(
+        &held,
+        vec![passed(&version, CHECKSUM), passed(&version, FORMAT)],
+    )
+    .await;
     let other = CheckReport {
         held: held.clone(),
         object_etag: "\"e2\"".into(),
         results: vec![passed(&version, ANTIVIRUS)],
     };
-    let answers = report(shop.app(), &shop.worker, vec![other]).await.expect("a worker may");
+    let answers = report(shop.app(), &shop.worker, vec![other])
+        .await
+        .expect("a worker may");
     assert_eq!(answers[0].version_status, Some(Status::NeedsReview));
 }
 

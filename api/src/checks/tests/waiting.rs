@@ -28,12 +28,16 @@ async fn whatever_is_undecided_says_why() {
     let version = shop.uploaded("a.pdf").await;
     assert_eq!(
         why(&shop, version.id).await.as_deref(),
-        Some("CHECKSUM PENDING, ANTIVIRUS PENDING, FORMAT PENDING: waiting for its turn in the queue jobs")
+        Some(
+            "CHECKSUM PENDING, ANTIVIRUS PENDING, FORMAT PENDING: waiting for its turn in the queue jobs"
+        )
     );
     let held = shop.take(version.id, Kind::Check).await;
     assert_eq!(
         why(&shop, version.id).await.as_deref(),
-        Some("CHECKSUM RUNNING, ANTIVIRUS RUNNING, FORMAT RUNNING: worker-1 is at work on it (attempt 1 of 5)")
+        Some(
+            "CHECKSUM RUNNING, ANTIVIRUS RUNNING, FORMAT RUNNING: worker-1 is at work on it (attempt 1 of 5)"
+        )
     );
     shop.report(&held, all_passed(&version)).await;
     assert_eq!(

@@ -278,7 +278,7 @@ pub struct ReportExportPayload {
 
 /// What workers ask about exports.
 #[derive(Default)]
-pub struct WorkQuery;
+pub(super) struct WorkQuery;
 
 #[Object]
 impl WorkQuery {
@@ -306,7 +306,7 @@ impl WorkQuery {
 
 /// What workers say about exports.
 #[derive(Default)]
-pub struct ExportWorkMutation;
+pub(super) struct ExportWorkMutation;
 
 #[Object]
 impl ExportWorkMutation {
@@ -321,7 +321,7 @@ impl ExportWorkMutation {
         let report = input.report()?;
         let reported = service::report(app(ctx)?, caller(ctx)?, job, &token, report).await?;
         Ok(ReportExportPayload {
-            status: reported.outcome.into(),
+            status: reported.outcome,
             cancelled: reported.cancelled,
         })
     }

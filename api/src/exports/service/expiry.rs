@@ -133,7 +133,7 @@ mod tests {
         ] {
             let row = export(status, left);
             assert_eq!(
-                validity(&row, DateTime::UNIX_EPOCH, Duration::from_secs(60)),
+                validity(&row, DateTime::UNIX_EPOCH, Duration::from_mins(1)),
                 valid.map(Duration::from_secs),
                 "{status:?} {left:?}"
             );

@@ -19,14 +19,15 @@ use crate::{
     collections::{self, Collection},
     exports::{
         BagInfoEntry, Export, Input, Selection, Status,
-        store::{self, Item, Job},
+        store::{self, Item},
     },
+    jobs::{self, Job},
     transfers,
     unit::Unit,
 };
 
 /// The most files that one page of an export holds.
-pub const MAX_ITEMS: i32 = 500;
+pub(super) const MAX_ITEMS: i32 = 500;
 
 /// The longest reason of a failure that is kept, in characters.
 const REASON: usize = 4_000;
@@ -151,7 +152,7 @@ pub async fn items(
         })
         .transpose()?
         .map(i64::from);
-    let row = store::job(app.database(), job.0).await?;
+    let row = jobs::store::load(app.database(), job.0).await?;
     let row = row
         .filter(|row| is_leased(row, token, app.clock().now()))
         .ok_or_else(|| {
@@ -180,7 +181,7 @@ pub async fn report(
     caller.may(Action::Work, &Resource::default())?;
     let report = check(report)?;
     let mut unit = app.begin(caller).await?;
-    let job = store::job_for_update(&unit, job.0)
+    let job = jobs::store::load_for_update(&unit, job.0)
         .await?
         .ok_or(Error::NotFound("job"))?;
     let row = store::load_for_update(&unit, job.subject_id)
@@ -192,7 +193,7 @@ pub async fn report(
         return Ok(Reported { outcome, cancelled });
     }
     let outcome = if cancelled {
-        store::finish_job(&unit, job).await?;
+        jobs::service::finish(&mut unit, job).await?;
         ReportStatus::Applied
     } else {
         apply(&mut unit, job, row, report).await?
@@ -269,11 +270,11 @@ async fn apply(
             (row.files_done, row.bytes_done) = (row.files, row.bytes);
             row.expires_at = Some(expiry::end(unit.app(), unit.now()));
             step(unit, row, Input::Finish, "export.ready").await?;
-            store::finish_job(unit, job).await?;
+            jobs::service::finish(unit, job).await?;
         }
         Report::Failed { reason } => {
             fail(unit, row, &reason).await?;
-            store::finish_job(unit, job).await?;
+            jobs::service::finish(unit, job).await?;
         }
     }
     Ok(ReportStatus::Applied)

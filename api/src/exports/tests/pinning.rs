@@ -14,7 +14,7 @@ async fn a_transfer_is_packed_by_its_accepted_versions_in_the_order_of_bytes() {
         .await;
     let other = world.transfer(&archivist()).await;
     world.accepted(&other, "elsewhere").await;
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let export = request(&world, &archivist(), of_transfer(&transfer))
         .await
         .unwrap();
@@ -147,7 +147,7 @@ async fn the_same_records_give_the_same_package_whenever_and_by_whomever_it_is_a
     let one = request(&world, &archivist(), of_records(&[&a, &b]))
         .await
         .unwrap();
-    world.clock.advance(Duration::from_secs(3_600));
+    world.clock.advance(Duration::from_hours(1));
     let admin = caller("admin", Role::Admin, &[]);
     let two = request(&world, &admin, of_records(&[&b, &a, &b]))
         .await

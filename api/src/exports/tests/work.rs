@@ -140,7 +140,7 @@ async fn nothing_is_read_or_reported_without_a_live_lease() {
     assert!(matches!(refused, Err(Error::Conflict(_))));
     let person = service::report(&world.app, &archivist(), job, "token", ready()).await;
     assert!(matches!(person, Err(Error::Forbidden(_))));
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     assert_eq!(
         report(&world, job, ready()).await,
         (ReportStatus::LeaseLost, false)

@@ -28,14 +28,24 @@ async fn a_claimed_job_says_what_to_do_and_under_which_lease() {
     let Answer::Claimed(lease, work) = &claims[0].answer else {
         panic!("not claimed");
     };
-    assert_eq!((lease.attempt, lease.max_attempts, lease.token.len()), (1, 5, 64));
-    assert_eq!(lease.expires_at, version.created_at + Duration::from_secs(60));
+    assert_eq!(
+        (lease.attempt, lease.max_attempts, lease.token.len()),
+        (1, 5, 64)
+    );
+    assert_eq!(
+        lease.expires_at,
+        version.created_at + Duration::from_mins(1)
+    );
     let Work::Check(work) = work.as_ref() else {
         panic!("not a check");
     };
     assert_eq!(work.object.bucket, "test-incoming");
     assert!(work.object.key.starts_with("version_"));
-    let kinds: Vec<&str> = work.checks.iter().map(|check| check.kind.as_str()).collect();
+    let kinds: Vec<&str> = work
+        .checks
+        .iter()
+        .map(|check| check.kind.as_str())
+        .collect();
     assert_eq!(kinds, ["CHECKSUM", "ANTIVIRUS", "FORMAT"]);
     assert!(
         shop.checks(version.id)
@@ -44,7 +54,10 @@ async fn a_claimed_job_says_what_to_do_and_under_which_lease() {
             .all(|check| check.status == CheckStatus::Running)
     );
     let row = shop.job(JobId(job.id)).await;
-    assert_eq!((row.status, row.worker.as_deref()), (Status::Leased, Some("worker-1")));
+    assert_eq!(
+        (row.status, row.worker.as_deref()),
+        (Status::Leased, Some("worker-1"))
+    );
 }
 
 #[tokio::test]
@@ -68,7 +81,10 @@ async fn there_is_nothing_to_do_for_a_job_that_ended_or_never_was() {
     let held = shop.take(version.id, Kind::Check).await;
     shop.report(&held, all_passed(&version)).await;
     for job in [held.job, JobId(Uuid::nil())] {
-        assert!(matches!(shop.claim(&[job]).await[0].answer, Answer::NothingToDo));
+        assert!(matches!(
+            shop.claim(&[job]).await[0].answer,
+            Answer::NothingToDo
+        ));
     }
 }
 
@@ -82,7 +98,10 @@ async fn a_job_whose_checks_all_have_results_ends_when_it_is_claimed() {
         .await
         .expect("it is given up");
     unit.commit().await.expect("it commits");
-    assert!(matches!(shop.claim(&[JobId(job.id)]).await[0].answer, Answer::NothingToDo));
+    assert!(matches!(
+        shop.claim(&[JobId(job.id)]).await[0].answer,
+        Answer::NothingToDo
+    ));
     assert_eq!(shop.job(JobId(job.id)).await.status, Status::Done);
 }
 
@@ -91,7 +110,14 @@ async fn only_workers_take_jobs() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
     let job = JobId(shop.open(version.id, Kind::Check).await[0].id);
-    let refused = claim(shop.app(), &archivist(), &[job], "me", Duration::from_secs(60)).await;
+    let refused = claim(
+        shop.app(),
+        &archivist(),
+        &[job],
+        "me",
+        Duration::from_mins(1),
+    )
+    .await;
     assert!(matches!(refused, Err(Error::Forbidden(_))));
 }
 
@@ -105,14 +131,18 @@ async fn a_lease_is_kept_by_extending_it_in_time() {
         ..held.clone()
     };
     shop.pass(59);
-    let length = Duration::from_secs(60);
+    let length = Duration::from_mins(1);
     let leases = [held.clone(), stranger];
-    let answers = extend(shop.app(), &shop.worker, &leases, length).await.expect("it may");
+    let answers = extend(shop.app(), &shop.worker, &leases, length)
+        .await
+        .expect("it may");
     let end = version.created_at + Duration::from_secs(119);
     assert_eq!((answers[0].until, answers[0].cancelled), (Some(end), false));
     assert_eq!(answers[1].until, None);
     shop.pass(60);
-    let late = extend(shop.app(), &shop.worker, &[held], length).await.expect("it may");
+    let late = extend(shop.app(), &shop.worker, &[held], length)
+        .await
+        .expect("it may");
     assert_eq!(late[0].until, None);
 }
 
@@ -148,7 +178,9 @@ async fn after_a_restart_what_was_under_way_is_announced_again_on_the_same_attem
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
     for recovered in [1, 0] {
-        let done = service::recover_embedded(shop.app()).await.expect("it recovers");
+        let done = service::recover_embedded(shop.app())
+            .await
+            .expect("it recovers");
         assert_eq!(done, recovered);
     }
     let job = shop.job(held.job).await;

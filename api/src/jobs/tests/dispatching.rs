@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::shop::Shop;
 use crate::{
     jobs::{Kind, Status, dispatcher::Dispatcher},
-    testing::contributor,
     unit::NewJob,
 };
 
@@ -29,7 +28,9 @@ struct Sent {
 impl Sent {
     fn lanes(&self) -> Vec<String> {
         let sent = self.messages.lock().expect("nobody panicked");
-        sent.iter().filter_map(|message| message.group.clone()).collect()
+        sent.iter()
+            .filter_map(|message| message.group.clone())
+            .collect()
     }
 }
 
@@ -39,11 +40,19 @@ impl Queue for Sent {
         if self.down {
             return Err(QueueError::Unavailable("on purpose".into()));
         }
-        self.messages.lock().expect("nobody panicked").extend_from_slice(messages);
+        self.messages
+            .lock()
+            .expect("nobody panicked")
+            .extend_from_slice(messages);
         Ok(())
     }
 
-    async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Received>, QueueError> {
+    async fn receive(
+        &self,
+        _: usize,
+        _: Duration,
+        _: Duration,
+    ) -> Result<Vec<Received>, QueueError> {
         Ok(Vec::new())
     }
 
@@ -62,7 +71,10 @@ impl Queue for Sent {
 
 fn dispatcher(shop: &Shop, queue: Arc<Sent>) -> Dispatcher {
     let queue: Arc<dyn Queue> = queue;
-    Dispatcher::new(shop.app().clone(), HashMap::from([(JOBS_QUEUE.to_owned(), queue)]))
+    Dispatcher::new(
+        shop.app().clone(),
+        HashMap::from([(JOBS_QUEUE.to_owned(), queue)]),
+    )
 }
 
 async fn add(shop: &Shop, lane: u128, jobs: usize, queue: &str) {
@@ -107,7 +119,10 @@ async fn a_long_lane_does_not_delay_a_short_one() {
     assert_eq!(dispatcher.round().await.ok(), Some(65));
     assert_eq!(dispatcher.round().await.ok(), Some(0));
     let other = Uuid::from_u128(2).simple().to_string();
-    assert_eq!(queue.lanes().iter().position(|lane| *lane == other), Some(1));
+    assert_eq!(
+        queue.lanes().iter().position(|lane| *lane == other),
+        Some(1)
+    );
 }
 
 #[tokio::test]
@@ -148,7 +163,9 @@ async fn a_send_that_fails_loses_nothing() {
     });
     assert_eq!(dispatcher(&shop, down).round().await.ok(), Some(1));
     shop.pass(121);
-    crate::jobs::reconciler::reconcile(shop.app()).await.expect("it reconciles");
+    crate::jobs::reconciler::reconcile(shop.app())
+        .await
+        .expect("it reconciles");
     let up = Arc::<Sent>::default();
     assert_eq!(dispatcher(&shop, up.clone()).round().await.ok(), Some(1));
     assert_eq!(up.lanes().len(), 1);
@@ -161,7 +178,9 @@ async fn what_is_not_due_waits() {
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
     shop.pass(60);
-    crate::jobs::reconciler::reconcile(shop.app()).await.expect("it reconciles");
+    crate::jobs::reconciler::reconcile(shop.app())
+        .await
+        .expect("it reconciles");
     let mut dispatcher = dispatcher(&shop, Arc::default());
     assert_eq!(dispatcher.round().await.ok(), Some(0));
     shop.pass(1);

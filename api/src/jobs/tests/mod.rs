@@ -38,19 +38,37 @@ fn the_state_machine_is_the_one_in_the_picture() {
                 let Some(to) = next(state, input) else {
                     continue;
                 };
-                let same = next(State { attempt: 1, ..state }, input).map(|to| to.status)
-                    == next(State { attempt: 5, ..state }, input).map(|to| to.status);
+                let same = next(
+                    State {
+                        attempt: 1,
+                        ..state
+                    },
+                    input,
+                )
+                .map(|to| to.status)
+                    == next(
+                        State {
+                            attempt: 5,
+                            ..state
+                        },
+                        input,
+                    )
+                    .map(|to| to.status);
                 let more = if to.attempt > attempt {
                     ", next attempt"
                 } else {
                     ""
                 };
                 if same && attempt == 1 {
-                    writeln!(table, "{status:?} + {input:?} -> {:?}{more}", to.status).expect("fits");
+                    writeln!(table, "{status:?} + {input:?} -> {:?}{more}", to.status)
+                        .expect("fits");
                 } else if !same {
                     let to = to.status;
-                    writeln!(table, "{status:?} + {input:?} at {which} attempt -> {to:?}{more}")
-                        .expect("fits");
+                    writeln!(
+                        table,
+                        "{status:?} + {input:?} at {which} attempt -> {to:?}{more}"
+                    )
+                    .expect("fits");
                 }
             }
         }

@@ -54,7 +54,10 @@ async fn a_worker_that_always_vanishes_leaves_a_version_that_people_see() {
         shop.pass(400);
     }
     assert_eq!(shop.job(job).await.status, Status::Dead);
-    assert_eq!(shop.version(version.id).await.status, VersionStatus::NeedsReview);
+    assert_eq!(
+        shop.version(version.id).await.status,
+        VersionStatus::NeedsReview
+    );
     assert_eq!(shop.events("job.died").await.len(), 1);
 }
 
@@ -69,7 +72,10 @@ async fn an_upload_that_never_came_is_abandoned() {
     shop.pass(24 * 60 * 60 + 1);
     assert_eq!(pass(&shop).await.uploads, 1);
     assert_eq!(pass(&shop).await.uploads, 0);
-    assert_eq!(shop.version(version.id).await.status, VersionStatus::Abandoned);
+    assert_eq!(
+        shop.version(version.id).await.status,
+        VersionStatus::Abandoned
+    );
     let events = shop.events("version.abandoned").await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].record_id, Some(record.id));

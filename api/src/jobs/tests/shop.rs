@@ -74,7 +74,10 @@ impl Shop {
     }
 
     pub(crate) async fn uploaded_in(&self, transfer: &Transfer, path: &str) -> Version {
-        let (_, mut row) = self.world.record(transfer, path, Status::AwaitingUpload).await;
+        let (_, mut row) = self
+            .world
+            .record(transfer, path, Status::AwaitingUpload)
+            .await;
         let mut unit = self.app().begin_internal().await.expect("a unit begins");
         row.status = versions::next(row.status, Input::Uploaded).expect("it is uploaded");
         let row = versions::store::update(&mut unit, row, Status::AwaitingUpload)
@@ -128,14 +131,24 @@ impl Shop {
     }
 
     pub(crate) async fn claim(&self, ids: &[JobId]) -> Vec<Claim> {
-        claim(self.app(), &self.worker, ids, "worker-1", Duration::from_secs(60))
-            .await
-            .expect("claiming is allowed")
+        claim(
+            self.app(),
+            &self.worker,
+            ids,
+            "worker-1",
+            Duration::from_mins(1),
+        )
+        .await
+        .expect("claiming is allowed")
     }
 
     /// Claims the open job of that kind.
     pub(crate) async fn take(&self, version: Uuid, kind: Kind) -> Held {
-        let job = self.open(version, kind).await.pop().expect("there is a job");
+        let job = self
+            .open(version, kind)
+            .await
+            .pop()
+            .expect("there is a job");
         self.hold(JobId(job.id)).await
     }
 
