@@ -93,7 +93,7 @@ mod tests {
         while let Some(command) = waiting.pop() {
             waiting.extend(command.get_subcommands().cloned());
             let help = command.get_after_help().map(ToString::to_string);
-            let help = help.unwrap_or_default().replace("\\\n   ", "");
+            let help = help.unwrap_or_default().replace("\\\n    ", "");
             for line in help.lines().filter_map(example) {
                 assert!(parse(&line).is_ok(), "{line}");
                 examples += 1;

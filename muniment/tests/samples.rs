@@ -53,11 +53,11 @@ fn the_samples_are_of_the_formats_that_they_stand_for() {
         ("Deeds/Register of tenants.ods", &["fmt/295"], false),
         ("Deeds/Übergabeprotokoll.docx", &["fmt/412"], false),
         ("Letters/1951/unsigned note", &[], false),
-        ("Letters/1951/seal.pdf", &["fmt/13"], true),
+        ("Letters/1951/seal.pdf", &["fmt/11"], true),
         ("Letters/enclosures.zip", &["x-fmt/263"], false),
         ("Letters/envelope.txt", &["x-fmt/111"], false),
         ("Plans/Ground floor.gif", &["fmt/4"], false),
-        ("Plans/Seal of the town.png", &["fmt/13"], false),
+        ("Plans/Seal of the town.png", &["fmt/11"], false),
     ] {
         let (found, differs) = &formats[name];
         assert_eq!(

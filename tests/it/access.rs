@@ -13,7 +13,7 @@ async fn without_a_token_nothing_is_answered() {
         "{ records { nodes { id } } }",
         "{ jobs { nodes { id } } }",
         "mutation { openTransfer(input: {collection: {code: \"DEFAULT\"}, title: \"x\"}) { transfer { id } } }",
-        "mutation { claimJobs(input: {jobIds: [], worker: \"w\"}) { claims { jobId } } }",
+        "mutation { claimJobs(input: {jobIds: [\"job_00000000000000000000000001\"], worker: \"w\"}) { claims { jobId } } }",
     ] {
         assert_eq!(
             anonymous.send(query, json!({})).await.code(),

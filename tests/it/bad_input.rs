@@ -235,11 +235,12 @@ async fn http_that_is_no_graphql_is_refused() {
         .header("content-type", "application/json")
         .body(vec![b' '; 9 << 20]);
     assert_eq!(huge.send().await.unwrap().status(), 413);
-    let deep = format!(
-        "{}id{}",
-        "{ records { nodes { transfer { records { nodes { transfer { records { nodes { transfer { records { nodes { transfer { records { nodes { ",
-        " }".repeat(16)
+    let levels = 6;
+    let (open, close) = (
+        "records { nodes { transfer { ".repeat(levels),
+        "} } } ".repeat(levels),
     );
+    let deep = format!("{{ {open} id {close} }}");
     assert_eq!(client.send(&deep, json!({})).await.code(), "LIMIT_EXCEEDED");
 }
 

@@ -40,7 +40,7 @@ fn the_first_command_shows_every_kind_of_verdict_and_leaves_a_valid_bag() {
         stderr(&output)
     );
     let table = stdout(&output);
-    for verdict in ["ACCEPTED", "REJECTED", "NEEDS_REVIEW"] {
+    for verdict in ["  accepted  ", "  REJECTED  ", "  needs review  "] {
         assert!(table.contains(verdict), "{verdict} is missing:\n{table}");
     }
     let verified = run(folder.path(), &["verify", "out.tar"]);

@@ -264,7 +264,7 @@ async fn an_export_is_a_bag_with_the_very_bytes() {
         assert!(bag.join(name).is_file(), "{name} is missing");
     }
     let info = std::fs::read_to_string(bag.join("bag-info.txt")).unwrap();
-    assert!(info.contains("Payload-Oxum: 33.6\n"), "{info}");
+    assert!(info.contains("Payload-Oxum: 32.6\n"), "{info}");
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use chrono::NaiveDate;
 
 const SAFE: i64 = 1 << 53;
 
-/// An integer up to 2^53, as a JSON number: sizes in bytes.
+/// An integer up to 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BigInt(pub i64);
 
+/// An integer up to 2^53, as a JSON number: sizes in bytes.
 #[Scalar(name = "BigInt")]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -35,10 +36,11 @@ impl From<i64> for BigInt {
     }
 }
 
-/// A day, as `YYYY-MM-DD` (RFC 3339, full-date).
+/// A day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Date(pub NaiveDate);
 
+/// A day, as `YYYY-MM-DD` (RFC 3339, full-date).
 #[Scalar(name = "Date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {

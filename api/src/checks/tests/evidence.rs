@@ -29,6 +29,8 @@ fn reported<'a>(kind: &'a str, claimed: Claimed, evidence: &'a Evidence) -> Repo
     }
 }
 
+type Change = fn(&mut Checksum);
+
 #[tokio::test]
 async fn a_checksum_is_compared_here_whatever_the_worker_says() {
     let version = version().await;
@@ -37,7 +39,7 @@ async fn a_checksum_is_compared_here_whatever_the_worker_says() {
         sha256: "AB".repeat(32),
         sha512: "ef".repeat(64),
     };
-    type Change = fn(&mut Checksum);
+
     let cases: [(&str, Change, Status); 5] = [
         ("as declared, in upper case", |_| (), Status::Passed),
         ("a byte more", |measured| measured.size += 1, Status::Failed),
