@@ -1,7 +1,7 @@
 //! A small archive for tests of services: its own database, clock and ids, and an object store that is only
 //! ever signed for.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use chrono::DateTime;
 use entity::version::Place;
@@ -55,6 +55,7 @@ impl World {
                     access_key: "key".into(),
                     secret_key: "secret".to_owned().into(),
                 }),
+                attempts: NonZeroU32::MIN,
                 ..Access::default()
             },
             path_style: true,
