@@ -6,6 +6,9 @@ use super::transfers::count;
 use super::typed::{Verdicts, Waiting as WaitingOperation, verdicts, waiting};
 use super::{Client, ClientError};
 
+/// Who took a decision that no person took.
+const BY_RULE: &str = "policy";
+
 /// How far a version is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -175,10 +178,13 @@ impl Client {
 
 fn verdict(record: verdicts::VerdictsTransferRecordsNodes) -> Option<Verdict> {
     let version = record.versions.nodes.into_iter().next()?;
-    let (reasons, warnings) = version
-        .decision
-        .map(|decision| (decision.reasons, decision.warnings))
-        .unwrap_or_default();
+    let accepted = version.status == VersionStatus::Accepted;
+    let (reasons, warnings) = match version.decision {
+        // That nothing spoke against it is what "accepted" says already.
+        Some(decision) if accepted && decision.by == BY_RULE => (Vec::new(), decision.warnings),
+        Some(decision) => (decision.reasons, decision.warnings),
+        None => (Vec::new(), Vec::new()),
+    };
     let checks = version.checks.into_iter().map(|check| Check {
         kind: check.kind,
         status: check.status,

@@ -98,7 +98,8 @@ fn name(row: &Verdict) -> String {
 
 fn format(format: &Format) -> String {
     let mut text = format!("{} {}", plain(&format.puid), plain(&format.name));
-    if !format.version.is_empty() {
+    // Many of PRONOM's names hold the version already.
+    if !format.name.contains(&format.version) {
         text.push(' ');
         text.push_str(&plain(&format.version));
     }
@@ -122,14 +123,15 @@ fn scan(row: &Verdict) -> String {
     }
 }
 
-/// What is remarkable about a row, each remark once.
+/// What is remarkable about a row. What a longer remark says too is left out.
 pub(crate) fn remarks(row: &Verdict) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let format = row.format.iter().flat_map(|format| &format.warnings);
     let said = row.reasons.iter().chain(&row.warnings).chain(format);
     for remark in said.chain(&row.note).chain(&row.why_waiting) {
         let remark = plain(remark).into_owned();
-        if !all.contains(&remark) {
+        if !all.iter().any(|known| known.contains(&remark)) {
+            all.retain(|known| !remark.contains(known.as_str()));
             all.push(remark);
         }
     }
@@ -243,12 +245,12 @@ mod tests {
         ];
         let table = render(&rows, false);
         let expected = "\
-file                   verdict       format                      virus scan            remarks
-─────────────────────  ────────────  ──────────────────────────  ────────────────────  ─────────────────
-deeds/été 1923.pdf     accepted      fmt/18 Acrobat PDF 1.4 1.4  clean
-empty.txt (version 2)  REJECTED      –                           –                     the file is empty
-eicar.com              QUARANTINED   –                           Eicar-Test-Signature
-目録.zip               needs review  –                           not scanned           sent twice
+file                   verdict       format                  virus scan            remarks
+─────────────────────  ────────────  ──────────────────────  ────────────────────  ─────────────────
+deeds/été 1923.pdf     accepted      fmt/18 Acrobat PDF 1.4  clean
+empty.txt (version 2)  REJECTED      –                       –                     the file is empty
+eicar.com              QUARANTINED   –                       Eicar-Test-Signature
+目録.zip               needs review  –                       not scanned           sent twice
 ";
         assert_eq!(table, expected);
     }
@@ -264,6 +266,18 @@ eicar.com              QUARANTINED   –                           Eicar-Test-Si
         assert_eq!(table.matches("no engine is configured").count(), 1);
         assert!(table.ends_with("[1] not scanned: no engine is configured\n"));
         assert_eq!(table.matches("[1]").count(), 4);
+    }
+
+    #[test]
+    fn what_a_longer_remark_says_too_is_left_out() {
+        let said = |remarks: [&str; 2]| remarks.map(str::to_owned).to_vec();
+        let row = Verdict {
+            reasons: said(["the file is empty", "FORMAT failed: the file is empty"]),
+            warnings: said(["the file is empty", "it has no name"]),
+            ..row("a", VersionStatus::Rejected)
+        };
+        let left = ["FORMAT failed: the file is empty", "it has no name"];
+        assert_eq!(remarks(&row), left);
     }
 
     #[test]
