@@ -2,9 +2,9 @@
 //! and none twice.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,8 @@ const FILES: usize = 300;
 struct Served {
     child: Child,
     url: String,
+    // Held open: what is printed after the address must find a reader.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Served {
@@ -28,8 +30,10 @@ impl Served {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let url = stdout
+            .by_ref()
+            .lines()
             .map_while(Result::ok)
             .find_map(|line| {
                 let begin = line.find("http://")?;
@@ -37,7 +41,11 @@ impl Served {
                 Some(line[begin..end].to_owned())
             })
             .unwrap();
-        Self { child, url }
+        Self {
+            child,
+            url,
+            _stdout: stdout,
+        }
     }
 
     fn kill(mut self) {
