@@ -12,5 +12,6 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod flow;
+mod mutations;
 mod readme;
 mod schema;
