@@ -41,8 +41,10 @@ impl World {
     /// A new one.
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = format!("sqlite://{}?mode=rwc", folder.path().join("db").display());
-        let database = connect(&url, 4).await.expect("SQLite opens");
+        let url = testdb::postgres()
+            .await
+            .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", folder.path().join("db").display()));
+        let database = connect(&url, 4).await.expect("the database opens");
         Migrator::up(&database, None)
             .await
             .expect("the tables are made");

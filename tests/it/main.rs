@@ -15,3 +15,4 @@ mod flow;
 mod mutations;
 mod readme;
 mod schema;
+mod subscriptions;

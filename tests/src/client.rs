@@ -68,6 +68,11 @@ impl Client {
         &self.url
     }
 
+    /// The token, or nothing.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// The HTTP client, for what is not GraphQL.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
@@ -92,7 +97,7 @@ impl Client {
             .http
             .post(&self.url)
             .header("accept", "text/event-stream")
-            .bearer_auth(self.token.as_deref().unwrap_or_default())
+            .bearer_auth(self.token())
             .json(&json!({"query": query, "variables": variables}));
         request.send().await.expect("the API answers")
     }

@@ -9,10 +9,11 @@
 )]
 
 mod client;
-pub mod postgres;
+mod socket;
 mod world;
 
 pub use client::{Answer, Client};
+pub use socket::Socket;
 pub use world::{World, sha256};
 
 /// The built `muniment` program.

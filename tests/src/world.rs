@@ -8,7 +8,7 @@ use runtime::secrecy::ExposeSecret as _;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::{Client, postgres};
+use crate::Client;
 
 /// A system with a data folder and a database of its own.
 pub struct World {
@@ -28,7 +28,7 @@ impl World {
         let mut settings = Settings::over(folder.path());
         // Nothing here needs the pace of production.
         settings.worker.receive_wait = Duration::from_millis(500);
-        settings.database_url = postgres::database().await;
+        settings.database_url = testdb::postgres().await.map(Into::into);
         change(&mut settings);
         let system = System::start(settings).await.expect("the system starts");
         Self { system, folder }
@@ -51,10 +51,21 @@ impl World {
 
     /// A client of somebody with one role in some bodies.
     pub fn client(&self, subject: &str, role: Role, bodies: &[&str]) -> Client {
+        self.client_for(subject, role, bodies, Duration::from_hours(1))
+    }
+
+    /// The same, with a token that ends.
+    pub fn client_for(
+        &self,
+        subject: &str,
+        role: Role,
+        bodies: &[&str],
+        valid_for: Duration,
+    ) -> Client {
         let bodies: Vec<String> = bodies.iter().map(|&body| body.to_owned()).collect();
         let token = self
             .system
-            .token(subject, &[role], &bodies, Duration::from_hours(1))
+            .token(subject, &[role], &bodies, valid_for)
             .expect("a token is minted");
         Client::new(
             self.system.api_url(),

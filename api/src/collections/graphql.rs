@@ -16,6 +16,7 @@ use crate::{
     },
     page::Args,
     records::graphql::{RecordFilter, RecordObject, RecordOrder, list_records},
+    transfers::graphql::{TransferFilter, TransferObject, list_transfers},
 };
 
 /// What belongs together and who may see it: an archival series.
@@ -67,6 +68,27 @@ impl CollectionObject {
     /// When it was created.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// Its transfers, newest first.
+    async fn transfers(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TransferFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<String, TransferObject>> {
+        let mut filter = filter.unwrap_or_default().parse("filter")?;
+        filter.collection = Some(self.0.id);
+        let args = Args {
+            first,
+            after,
+            last,
+            before,
+        };
+        list_transfers(ctx, filter, &args).await
     }
 
     /// Its records.

@@ -16,6 +16,10 @@ pub fn app<'a>(ctx: &Context<'a>) -> Result<&'a App, Error> {
 /// Who calls; without a valid token, [`Error::Unauthenticated`].
 pub fn caller<'a>(ctx: &Context<'a>) -> Result<&'a Caller, Error> {
     match ctx.data_opt::<Session>() {
+        // A websocket may live longer than the token that it was opened with.
+        Some(Ok(caller)) if caller.actor.expires_at <= app(ctx)?.clock().now() => Err(
+            Error::Unauthenticated("the token has expired: get a new one and connect again".into()),
+        ),
         Some(Ok(caller)) => Ok(caller),
         Some(Err(reason)) => Err(Error::Unauthenticated(reason.clone())),
         None => Err(Error::Unauthenticated(

@@ -9,7 +9,6 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_graphql::{Data, Request, Response, ServerError, Value, parser::types::OperationType};
-use async_graphql_axum::GraphQLProtocol;
 use axum::{
     Json,
     body::Bytes,
@@ -21,7 +20,7 @@ use futures::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ApiSchema, context::Session, loaders::Loaders};
+use super::{ApiSchema, context::Session, loaders::Loaders, socket};
 use crate::{
     App, Error,
     auth::{Caller, token::TokenVerifier},
@@ -29,7 +28,7 @@ use crate::{
 };
 
 /// The longest that a query or mutation may take.
-const TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
 /// The most errors that are answered.
 const ERRORS: usize = 20;
 
@@ -70,7 +69,7 @@ impl Endpoint {
         })
     }
 
-    async fn data(&self, bearer: Option<&str>, request_id: &str) -> Data {
+    pub(super) async fn data(&self, bearer: Option<&str>, request_id: &str) -> Data {
         let mut data = Data::default();
         if let Some(session) = self.session(bearer, request_id).await {
             if let Ok(caller) = &session {
@@ -100,16 +99,9 @@ struct GetQuery {
 /// `GET /graphql`: a query, a subscription by server-sent events, or the way to a websocket.
 pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResponse {
     if parts.headers.contains_key(header::UPGRADE) {
-        let protocol = GraphQLProtocol::from_request_parts(&mut parts, &endpoint).await;
-        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &endpoint).await;
-        return match (protocol, upgrade) {
-            (Ok(protocol), Ok(upgrade)) => websocket(endpoint, upgrade, protocol, &parts.headers),
-            (_, Err(error)) => error.into_response(),
-            (Err(_), _) => refuse(
-                StatusCode::BAD_REQUEST,
-                "BAD_USER_INPUT",
-                "offer the subprotocol graphql-transport-ws",
-            ),
+        return match WebSocketUpgrade::from_request_parts(&mut parts, &endpoint).await {
+            Ok(upgrade) => websocket(endpoint, upgrade, &parts.headers),
+            Err(error) => error.into_response(),
         };
     }
     let Ok(Query(query)) = Query::<GetQuery>::try_from_uri(&parts.uri) else {
@@ -230,20 +222,23 @@ async fn respond(
     };
     metrics::histogram!("muniment_api_request_seconds", "operation" => label)
         .record(began.elapsed().as_secs_f64());
-    let answer = answer.unwrap_or_else(|_| {
-        let seen = Seen::of(Error::Unavailable("a request ran out of time".into()));
-        let mut error = ServerError::new(seen.message, None);
-        error
-            .extensions
-            .get_or_insert_default()
-            .set("code", seen.code);
-        Response::from_errors(vec![error])
-    });
+    let answer = answer.unwrap_or_else(|_| out_of_time());
     finish(answer, &id)
 }
 
+/// The answer to what took too long.
+pub(super) fn out_of_time() -> Response {
+    let seen = Seen::of(Error::Unavailable("a request ran out of time".into()));
+    let mut error = ServerError::new(seen.message, None);
+    error
+        .extensions
+        .get_or_insert_default()
+        .set("code", seen.code);
+    Response::from_errors(vec![error])
+}
+
 /// What sort of operation a request asks for.
-fn kind(request: &mut Request) -> Result<OperationType, ServerError> {
+pub(super) fn kind(request: &mut Request) -> Result<OperationType, ServerError> {
     let name = request.operation_name.clone();
     let document = request.parsed_query()?;
     let mut found = document
@@ -278,7 +273,7 @@ fn finish(answer: Response, id: &str) -> HttpResponse {
 }
 
 /// Sees to it that each error has a code and the request's id, and that there are not too many of them.
-fn with_codes(mut answer: Response, id: &str) -> Response {
+pub(super) fn with_codes(mut answer: Response, id: &str) -> Response {
     answer.errors.truncate(ERRORS);
     for error in &mut answer.errors {
         let limit = is_limit(&error.message);
@@ -325,32 +320,18 @@ fn events(schema: &ApiSchema, request: Request, id: String) -> HttpResponse {
         .into_response()
 }
 
-/// GraphQL over a websocket, by the protocol graphql-transport-ws. The token comes in the header of the
-/// upgrade, or as `Authorization` in the payload of `connection_init`.
-fn websocket(
-    endpoint: Endpoint,
-    upgrade: WebSocketUpgrade,
-    protocol: GraphQLProtocol,
-    headers: &HeaderMap,
-) -> HttpResponse {
-    let header_token = bearer(headers).map(str::to_owned);
+/// The token comes in the header of the upgrade, or as `Authorization` in the payload of `connection_init`.
+fn websocket(endpoint: Endpoint, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> HttpResponse {
+    const PROTOCOL: &str = "graphql-transport-ws";
+    let upgrade = upgrade.max_message_size(1 << 20).protocols([PROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "BAD_USER_INPUT",
+            "offer the subprotocol graphql-transport-ws",
+        );
+    }
+    let token = bearer(headers).map(str::to_owned);
     let id = request_id(&endpoint.app, headers);
-    upgrade
-        .max_message_size(1 << 20)
-        .protocols(["graphql-transport-ws"])
-        .on_upgrade(move |socket| {
-            let schema = endpoint.schema.clone();
-            async_graphql_axum::GraphQLWebSocket::new(socket, schema, protocol)
-                .on_connection_init(move |payload| async move {
-                    let token = payload
-                        .get("Authorization")
-                        .or_else(|| payload.get("authorization"))
-                        .and_then(serde_json::Value::as_str)
-                        .map(|value| value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
-                        .or(header_token);
-                    Ok(endpoint.data(token.as_deref(), &id).await)
-                })
-                .keepalive_timeout(Duration::from_secs(30))
-                .serve()
-        })
+    upgrade.on_upgrade(move |socket| socket::serve(endpoint, socket, token, id))
 }

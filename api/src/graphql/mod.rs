@@ -7,6 +7,7 @@ pub mod ids;
 pub mod loaders;
 mod node;
 pub mod scalars;
+mod socket;
 mod subscriptions;
 mod viewer;
 
@@ -36,6 +37,7 @@ pub struct Mutation(
     transfers::graphql::TransferMutation,
     records::graphql::RecordMutation,
     versions::graphql::VersionMutation,
+    versions::graphql::UploadMutation,
     checks::graphql::CheckMutation,
     tasks::graphql::TaskMutation,
     exports::graphql::ExportMutation,

@@ -233,6 +233,30 @@ pub struct TransferFilter {
     mine: Option<bool>,
 }
 
+impl TransferFilter {
+    /// As the store takes it.
+    pub fn parse(self, path: &str) -> std::result::Result<store::Filter, Error> {
+        let collection: Option<contract::CollectionId> =
+            parse_option(self.collection_id.as_ref(), &format!("{path}.collectionId"))?;
+        Ok(store::Filter {
+            collection: collection.map(Into::into),
+            status: self.status.map(Into::into),
+            source: self.source,
+            mine: self.mine.unwrap_or_default(),
+        })
+    }
+}
+
+/// A page of transfers, for every field that lists them.
+pub async fn list_transfers(
+    ctx: &Context<'_>,
+    filter: store::Filter,
+    args: &Args,
+) -> Result<Connection<String, TransferObject>> {
+    let page = store::list(app(ctx)?.database(), &caller(ctx)?.actor, filter, args).await?;
+    Ok(page.connection(TransferObject))
+}
+
 /// A new transfer.
 #[derive(InputObject)]
 pub struct OpenTransferInput {
@@ -328,25 +352,14 @@ impl TransferQuery {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<Connection<String, TransferObject>> {
-        let filter = filter.unwrap_or_default();
-        let collection = parse_option::<contract::CollectionId>(
-            filter.collection_id.as_ref(),
-            "filter.collectionId",
-        )?;
-        let filter = store::Filter {
-            collection: collection.map(Into::into),
-            status: filter.status.map(Into::into),
-            source: filter.source,
-            mine: filter.mine.unwrap_or_default(),
-        };
+        let filter = filter.unwrap_or_default().parse("filter")?;
         let args = Args {
             first,
             after,
             last,
             before,
         };
-        let page = store::list(app(ctx)?.database(), &caller(ctx)?.actor, filter, &args).await?;
-        Ok(page.connection(TransferObject))
+        list_transfers(ctx, filter, &args).await
     }
 }
 

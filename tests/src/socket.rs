@@ -1,0 +1,93 @@
+//! A client of subscriptions over a websocket, by the protocol graphql-transport-ws
+//! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>).
+
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{self, Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+/// The longest that a test waits for one message.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An open websocket.
+pub struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
+
+impl Socket {
+    /// Opens one at a GraphQL endpoint, offering a subprotocol.
+    pub async fn open(url: &str, protocol: &str) -> Result<Self, tungstenite::Error> {
+        let mut request = url.replacen("http", "ws", 1).into_client_request()?;
+        let protocol = HeaderValue::from_str(protocol).expect("the name of a subprotocol");
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol.clone());
+        let (socket, answer) = tokio_tungstenite::connect_async(request).await?;
+        assert_eq!(
+            answer.headers().get("sec-websocket-protocol"),
+            Some(&protocol),
+            "the server takes the subprotocol"
+        );
+        Ok(Self(socket))
+    }
+
+    /// Opens one and introduces oneself by a token.
+    pub async fn signed_in(url: &str, token: &str) -> Self {
+        let mut socket = Self::open(url, "graphql-transport-ws")
+            .await
+            .expect("the server takes a websocket");
+        let payload = json!({"Authorization": format!("Bearer {token}")});
+        socket
+            .send(json!({"type": "connection_init", "payload": payload}))
+            .await;
+        assert_eq!(socket.next().await["type"], "connection_ack");
+        socket
+    }
+
+    /// Begins an operation.
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({"query": query, "variables": variables});
+        self.send(json!({"type": "subscribe", "id": id, "payload": payload}))
+            .await;
+    }
+
+    /// Sends a message.
+    pub async fn send(&mut self, message: Value) {
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("the server reads");
+    }
+
+    /// The next message of the protocol.
+    pub async fn next(&mut self) -> Value {
+        match self.frame().await {
+            Message::Text(text) => serde_json::from_str(&text).expect("a message is JSON"),
+            other => panic!("a message was expected: {other:?}"),
+        }
+    }
+
+    /// The code that the server closes with.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            if let Message::Close(frame) = self.frame().await {
+                return frame.map_or(1005, |frame| frame.code.into());
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Message {
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.0.next())
+                .await
+                .expect("a message comes in time")
+                .expect("the websocket is open")
+                .expect("a message can be read");
+            if !matches!(frame, Message::Ping(_) | Message::Pong(_)) {
+                return frame;
+            }
+        }
+    }
+}
