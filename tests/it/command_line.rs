@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use tests::muniment;
+use tests::{muniment, stderr, stdout};
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(muniment())
@@ -13,14 +13,6 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
         .current_dir(folder)
         .output()
         .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn samples() -> String {

@@ -2,90 +2,14 @@
 //! and none twice.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use tests::{Client, muniment};
+use tests::{Client, Served};
 
 const FILES: usize = 300;
-
-/// `muniment serve` in a process of its own.
-struct Served {
-    child: Child,
-    url: String,
-    // Held open: what is printed after the address must find a reader.
-    _stdout: BufReader<ChildStdout>,
-}
-
-impl Served {
-    fn start(data: &Path) -> Self {
-        let mut child = Command::new(muniment())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let url = stdout
-            .by_ref()
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let begin = line.find("http://")?;
-                let end = line[begin..].find("/graphql")? + begin + "/graphql".len();
-                Some(line[begin..end].to_owned())
-            })
-            .unwrap();
-        Self {
-            child,
-            url,
-            _stdout: stdout,
-        }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Already gone is fine.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn token(data: &Path) -> String {
-    let output = Command::new(muniment())
-        .args(["token", "--role", "ARCHIVIST", "--data"])
-        .arg(data)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn transfer(folder: &Path, served: &Served, token: &str) -> Command {
-    let mut command = Command::new(muniment());
-    command
-        .arg("transfer")
-        .arg(folder)
-        .args(["--server", &served.url, "--token", token])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
-}
 
 #[tokio::test]
 async fn a_killed_system_loses_nothing_and_doubles_nothing() {
@@ -101,9 +25,14 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
     }
 
     let served = Served::start(&data);
-    let token = token(&data);
+    let token = served.token();
     let client = Client::new(served.url.clone(), Some(token.clone()));
-    let mut running = transfer(&files, &served, &token).spawn().unwrap();
+    let mut running = served
+        .transfer(&files, &token)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     // In the middle: some are decided, others are not.
     let totals = "{ transfers(first: 1) { nodes { totals { versions accepted } } } }";
     let began = Instant::now();
@@ -127,7 +56,11 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
 
     let served = Served::start(&data);
     let client = Client::new(served.url.clone(), Some(token.clone()));
-    let command = transfer(&files, &served, &token).status();
+    let command = served
+        .transfer(&files, &token)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     assert_eq!(
         command.unwrap().code(),
         Some(0),

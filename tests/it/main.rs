@@ -16,3 +16,4 @@ mod mutations;
 mod readme;
 mod schema;
 mod subscriptions;
+mod unlucky;

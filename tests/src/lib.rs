@@ -9,19 +9,11 @@
 )]
 
 mod client;
+mod served;
 mod socket;
 mod world;
 
 pub use client::{Answer, Client};
+pub use served::{Served, muniment, stderr, stdout};
 pub use socket::Socket;
 pub use world::{World, sha256};
-
-/// The built `muniment` program.
-pub fn muniment() -> std::path::PathBuf {
-    let own = std::env::current_exe().expect("a test knows where it is");
-    let found = own
-        .ancestors()
-        .map(|folder| folder.join("muniment"))
-        .find(|program| program.is_file());
-    found.expect("the program is not built: run `cargo build` first, as tests/run does")
-}

@@ -12,7 +12,6 @@ use super::error::looks_like_graphql;
 use super::patience::Patience;
 use super::{ClientError, Objects, token};
 use crate::failure::{Failure, chain};
-use crate::progress::Screen;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_mins(1);
@@ -57,15 +56,15 @@ impl Client {
     pub(crate) fn new(
         url: reqwest::Url,
         token: SecretString,
-        screen: Screen,
+        patience: Patience,
     ) -> Result<Self, Failure> {
         let http = http(&url)?;
-        let objects = Objects::new(http.clone(), Patience::new(screen.clone()));
+        let objects = Objects::new(http.clone(), patience.anew());
         Ok(Self {
             url,
             token,
             http,
-            patience: Patience::new(screen),
+            patience,
             objects,
         })
     }

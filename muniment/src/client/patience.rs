@@ -13,6 +13,7 @@ use runtime::backoff::Policy;
 use tokio::time::Instant;
 
 use crate::progress::Screen;
+use crate::text::counted;
 
 /// How often one operation is tried at most; the time limit ends it long before.
 const ATTEMPTS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(9_999);
@@ -27,10 +28,10 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// Two minutes.
-    pub(crate) fn new(screen: Screen) -> Self {
+    /// With a server that is away for so long.
+    pub(crate) fn new(screen: Screen, limit: Duration) -> Self {
         Self {
-            limit: Duration::from_mins(2),
+            limit,
             policy: Policy {
                 first: Duration::from_millis(400),
                 cap: Duration::from_secs(10),
@@ -38,6 +39,14 @@ impl Patience {
             },
             away: Arc::default(),
             screen,
+        }
+    }
+
+    /// As much patience with another server.
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            away: Arc::default(),
+            ..self.clone()
         }
     }
 
@@ -76,9 +85,14 @@ impl Patience {
 
     fn gone(&self, error: &impl std::fmt::Display) {
         if !self.away.swap(true, Ordering::Relaxed) {
-            let minutes = self.limit.as_secs().div_ceil(60);
+            let seconds = self.limit.as_secs();
+            let limit = if seconds.is_multiple_of(60) {
+                counted(seconds / 60, "minute")
+            } else {
+                counted(seconds, "second")
+            };
             self.screen
-                .say(format!("{error}; trying again for up to {minutes} minutes"));
+                .say(format!("{error}; trying again for up to {limit}"));
         }
     }
 
@@ -98,7 +112,7 @@ mod tests {
     async fn tried(fail_times: u32, passing: bool) -> (u32, Result<(), String>, Vec<String>) {
         let screen = Screen::recording();
         let calls = AtomicU32::new(0);
-        let result = Patience::new(screen.clone())
+        let result = Patience::new(screen.clone(), Duration::from_mins(2))
             .retry(
                 |_: &String| passing,
                 || async {
@@ -128,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_after_two_minutes() {
+    async fn patience_ends_when_its_time_is_up() {
         let begun = Instant::now();
         let (calls, result, _) = tried(u32::MAX, true).await;
         assert_eq!(result, Err("away".to_owned()));

@@ -11,6 +11,7 @@ use runtime::clock::{Clock, SystemClock};
 use runtime::secrecy::SecretString;
 
 use super::Client;
+use super::patience::Patience;
 use crate::failure::Failure;
 use crate::progress::Screen;
 use crate::system::{Settings, System, TokenRequest};
@@ -38,6 +39,10 @@ pub(crate) struct Target {
     /// Data folder of the system that is started here
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
+
+    /// How many seconds to go on trying while the server or the object store is away
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    patience: u32,
 }
 
 /// A client, and the system behind it where this command started one.
@@ -65,7 +70,8 @@ impl Target {
             let url = endpoint(&system.api_url())?;
             (Some(system), url, token)
         };
-        let client = Client::new(url, token, screen.clone())?;
+        let patience = Duration::from_secs(self.patience.into());
+        let client = Client::new(url, token, Patience::new(screen.clone(), patience))?;
         let session = Session { client, system };
         match session.client.viewer().await {
             Ok(()) => Ok(session),

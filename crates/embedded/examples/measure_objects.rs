@@ -1,4 +1,4 @@
-//! How quick the object server is: `cargo run --release -p embedded --example measure [folder]`.
+//! How quick the object server is: `cargo run --release -p embedded --example measure_objects [folder]`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

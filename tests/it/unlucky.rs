@@ -1,0 +1,274 @@
+//! What goes wrong under a transfer: each is said, nothing is lost, and the next run goes on.
+
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    net::SocketAddr,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tests::{Client, Served, World, muniment, stderr, stdout};
+
+const TOTALS: &str =
+    "{ transfers(first: 2) { nodes { totals { versions accepted awaitingUpload } } } }";
+
+/// A folder of so many small files.
+fn folder(files: usize, bytes: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for index in 0..files {
+        let mut text = format!("file {index}\n");
+        while text.len() < bytes {
+            writeln!(text, "line {}", text.len()).unwrap();
+        }
+        std::fs::write(folder.path().join(format!("{index:04}.txt")), text).unwrap();
+    }
+    folder
+}
+
+/// The totals of the one transfer there is.
+async fn totals(client: &Client) -> Value {
+    let answer = client.send(TOTALS, json!({})).await.ok().clone();
+    let transfers = answer["transfers"]["nodes"].as_array().unwrap();
+    assert!(transfers.len() <= 1, "one folder is one transfer");
+    transfers
+        .first()
+        .map_or(Value::Null, |transfer| transfer["totals"].clone())
+}
+
+#[tokio::test]
+async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
+    let world = World::start().await;
+    let files = folder(600, 100);
+    let owner = |valid_for| {
+        world.client_for(
+            "connie",
+            api::auth::Role::Contributor,
+            &["LOCAL"],
+            valid_for,
+        )
+    };
+    let transfer = |token: String| {
+        let mut command = tokio::process::Command::new(muniment());
+        command.arg("transfer").arg(files.path()).args([
+            "--server",
+            world.anonymous().url(),
+            "--token",
+            &token,
+        ]);
+        command
+    };
+    let short = owner(Duration::from_secs(2));
+    let output = transfer(short.token().to_owned()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(said.contains("the token expired at"), "{said}");
+    assert!(
+        said.contains("muniment token"),
+        "it says what to do: {said}"
+    );
+
+    let long = owner(Duration::from_hours(1));
+    let output = transfer(long.token().to_owned()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let totals = totals(&long).await;
+    assert_eq!(
+        (&totals["versions"], &totals["accepted"]),
+        (&json!(600), &json!(600))
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_stays_away_is_said_and_the_next_run_goes_on() {
+    let world = tempfile::tempdir().unwrap();
+    let data = world.path().join("data");
+    let files = folder(400, 100);
+    let served = Served::start(&data);
+    let address: SocketAddr = served
+        .url
+        .trim_start_matches("http://")
+        .trim_end_matches("/graphql")
+        .parse()
+        .unwrap();
+    let token = served.token();
+    let client = Client::new(served.url.clone(), Some(token.clone()));
+    let running = served
+        .transfer(files.path(), &token)
+        .args(["--patience", "2"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while totals(&client).await["accepted"].as_u64() < Some(5) {
+        assert!(began.elapsed() < Duration::from_mins(1), "nothing moves");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    served.kill();
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(said.contains("was not reached"), "{said}");
+    assert!(said.contains("the same command again goes on"), "{said}");
+
+    let served = Served::start_at(&data, address);
+    let client = Client::new(served.url.clone(), Some(token.clone()));
+    let output = served.transfer(files.path(), &token).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("going on with transfer"),
+        "{}",
+        stderr(&output)
+    );
+    let totals = totals(&client).await;
+    assert_eq!(
+        (&totals["versions"], &totals["accepted"]),
+        (&json!(400), &json!(400))
+    );
+}
+
+/// The chunk files of an embedded object store: copies are links to the same inode.
+fn chunks(data: &Path) -> HashSet<u64> {
+    let entries = std::fs::read_dir(data.join("objects/chunks"))
+        .into_iter()
+        .flatten();
+    entries
+        .map(|entry| entry.unwrap().metadata().unwrap().ino())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_large_file_that_was_half_uploaded_is_not_uploaded_anew() {
+    const FILE: usize = 100 << 20;
+    let world = tempfile::tempdir().unwrap();
+    let data = world.path().join("data");
+    let files = tempfile::tempdir().unwrap();
+    // No format, no repetition within a part.
+    let bytes: Vec<u8> = (0..FILE / 4)
+        .flat_map(|n| {
+            u32::try_from(n)
+                .unwrap()
+                .wrapping_mul(2_654_435_761)
+                .to_le_bytes()
+        })
+        .collect();
+    std::fs::write(files.path().join("film.bin"), &bytes).unwrap();
+    let served = Served::start(&data);
+    let token = served.token();
+    let client = Client::new(served.url.clone(), Some(token.clone()));
+
+    // The first half: what a client did that was killed after one part.
+    let source = files.path().canonicalize().unwrap();
+    let open = "mutation($s: String!) { openTransfer(input: {collection: {code: \"DEFAULT\"}, title: \"Film\", source: $s}) { transfer { id } } }";
+    let opened = client.send(open, json!({"s": source})).await;
+    let transfer = opened.ok()["openTransfer"]["transfer"]["id"].clone();
+    let added = client
+        .add_records(transfer.as_str().unwrap(), &[("film.bin", &bytes)])
+        .await;
+    let version = added[0]["version"]["id"].clone();
+    let parts = "mutation($v: ID!) { uploadParts(input: {versionId: $v}) { partSize partCount present missing { number url headers { name value } } } }";
+    let ticket = client.send(parts, json!({"v": version})).await;
+    let ticket = ticket.ok()["uploadParts"].clone();
+    let (size, count) = (
+        usize::try_from(ticket["partSize"].as_u64().unwrap()).unwrap(),
+        ticket["partCount"].as_u64().unwrap(),
+    );
+    assert!(count >= 2, "{ticket:#}");
+    let first = &ticket["missing"][0];
+    assert!(client.put(first, bytes[..size].to_vec()).await.is_success());
+    let uploaded = chunks(&data);
+    assert!(!uploaded.is_empty(), "a part is a chunk");
+
+    let output = served.transfer(files.path(), &token).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let version = client.decided(version.as_str().unwrap()).await;
+    assert_eq!(version["status"], "ACCEPTED");
+    let url = version["download"]["url"].as_str().unwrap();
+    let downloaded = client.http().get(url).send().await.unwrap();
+    assert!(downloaded.bytes().await.unwrap() == bytes);
+    assert!(
+        uploaded.is_subset(&chunks(&data)),
+        "the part of the first half is part of the object"
+    );
+}
+
+/// A small disk of a test's own.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Only root may; elsewhere it is said.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(at)
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
+            Ok(output) => {
+                eprintln!(
+                    "skipped: no small disk may be mounted here: {}",
+                    stderr(&output)
+                );
+                None
+            }
+            Err(error) => {
+                eprintln!("skipped: no small disk can be mounted here: {error}");
+                None
+            }
+        }
+    }
+
+    fn grow(&self, size: &str) {
+        let grown = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(&self.0)
+            .status();
+        assert!(grown.unwrap().success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_said_and_the_next_run_goes_on_when_there_is_room() {
+    let world = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(&world.path().join("disk"), "4m") else {
+        return;
+    };
+    let files = folder(200, 40_000);
+    let transfer = || {
+        Command::new(muniment())
+            .arg("transfer")
+            .arg(files.path())
+            .arg("--data")
+            .arg(disk.0.join("data"))
+            .args(["--patience", "5"])
+            .output()
+            .unwrap()
+    };
+    let output = transfer();
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("no space left") || said.contains("disk is full"),
+        "{said}"
+    );
+    assert!(said.contains("nothing is lost"), "{said}");
+
+    disk.grow("64m");
+    let output = transfer();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("200 files, 200 accepted"),
+        "{}",
+        stdout(&output)
+    );
+}
