@@ -73,13 +73,13 @@ pub(super) async fn serve(
         let reading = async { (inbox.reserve().await, frames.next().await) };
         tokio::select! {
             (permit, frame) = reading => {
-                let taken = match frame {
+                let said = match frame {
                     Some(Ok(Message::Text(text))) => connection.take(text.as_bytes()),
                     Some(Ok(Message::Binary(bytes))) => connection.take(&bytes),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 };
-                match (permit, taken) {
+                match (permit, said) {
                     (Ok(permit), Ok(message)) => permit.send(message),
                     (_, Err(close)) => break close,
                     (Err(_), _) => return,
