@@ -120,3 +120,58 @@ fn a_damaged_bag_is_said_file_by_file() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stdout(&output).contains(".pdf"), "{}", stdout(&output));
 }
+
+/// The program as somebody who is not root, whom no permission would stop: in a folder of theirs.
+fn as_somebody(folder: &Path) -> Command {
+    let output = Command::new("id").arg("-u").output().unwrap();
+    if stdout(&output).trim() != "0" {
+        return Command::new(muniment());
+    }
+    let program = folder.join("muniment");
+    std::fs::copy(muniment(), &program).unwrap();
+    let owned = Command::new("chown")
+        .args(["-R", "nobody"])
+        .arg(folder)
+        .status();
+    assert!(owned.unwrap().success());
+    let mut command = Command::new("runuser");
+    command.args(["-u", "nobody", "--"]).arg(program);
+    command
+}
+
+#[test]
+fn what_cannot_be_read_is_listed_and_the_rest_goes_on() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("files");
+    std::fs::create_dir_all(files.join("closed")).unwrap();
+    for name in ["open.txt", "secret.txt", "closed/inside.txt"] {
+        std::fs::write(files.join(name), name).unwrap();
+    }
+    std::os::unix::fs::symlink("open.txt", files.join("link.txt")).unwrap();
+    let shut = |name: &str, mode: u32| {
+        std::fs::set_permissions(files.join(name), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let mut command = as_somebody(folder.path());
+    shut("secret.txt", 0);
+    shut("closed", 0);
+    let output = command
+        .args(["transfer", "files", "--bag", "out.tar"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    shut("closed", 0o700);
+    let table = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{table}{}", stderr(&output));
+    for line in [
+        "left out: 3",
+        "closed: it cannot be read: permission denied",
+        "secret.txt: it cannot be read: permission denied",
+        "link.txt: a symbolic link; links are not followed",
+        "1 file, 1 accepted",
+        "valid",
+    ] {
+        assert!(table.contains(line), "{line} is missing:\n{table}");
+    }
+}
