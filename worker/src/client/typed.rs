@@ -38,9 +38,9 @@ macro_rules! operations {
 }
 
 operations! {
-    ClaimJobs from "src/client/operations/claim_jobs.graphql";
+    ClaimJobs from "src/client/operations/claims.graphql";
     ExtendLeases from "src/client/operations/extend_leases.graphql";
-    ReportChecks from "src/client/operations/report_checks.graphql";
+    ReportChecks from "src/client/operations/claims.graphql";
     ReportDispositions from "src/client/operations/report_dispositions.graphql";
     ReportExport from "src/client/operations/report_export.graphql";
     FailJobs from "src/client/operations/fail_jobs.graphql";
