@@ -13,7 +13,7 @@ use aws_sdk_s3::{
     error::{DisplayErrorContext, ProvideErrorMetadata},
     operation::head_object::HeadObjectError,
     presigning::PresigningConfig,
-    types::{CompletedMultipartUpload, CompletedPart},
+    types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::objects::Place;
@@ -25,14 +25,19 @@ use crate::Error;
 pub struct Buckets(BTreeMap<&'static str, String>);
 
 impl Buckets {
-    /// Names made of a prefix and the place.
-    pub fn with_prefix(prefix: &str) -> Self {
+    /// Each place by the name of its bucket.
+    pub fn named(name: impl Fn(Place) -> String) -> Self {
         Self(
             Place::ALL
                 .into_iter()
-                .map(|place| (place.name(), format!("{prefix}{}", place.name())))
+                .map(|place| (place.name(), name(place)))
                 .collect(),
         )
+    }
+
+    /// Names made of a prefix and the place.
+    pub fn with_prefix(prefix: &str) -> Self {
+        Self::named(|place| format!("{prefix}{}", place.name()))
     }
 
     /// The bucket of a place.
@@ -76,13 +81,38 @@ pub struct Part {
 #[derive(Debug, Clone)]
 pub struct ObjectStore {
     client: Client,
+    signer: Client,
     buckets: Buckets,
+    kms_key: Option<String>,
 }
 
 impl ObjectStore {
     /// Over a client.
     pub fn new(client: Client, buckets: Buckets) -> Self {
-        Self { client, buckets }
+        Self {
+            signer: client.clone(),
+            client,
+            buckets,
+            kms_key: None,
+        }
+    }
+
+    /// URLs are signed by this client: clients reach the store at another address than we do.
+    #[must_use]
+    pub fn signing_with(mut self, signer: Client) -> Self {
+        self.signer = signer;
+        self
+    }
+
+    /// What is uploaded is encrypted by this KMS key.
+    #[must_use]
+    pub fn encrypting_with(mut self, kms_key: Option<String>) -> Self {
+        self.kms_key = kms_key;
+        self
+    }
+
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        self.kms_key.as_ref().map(|_| ServerSideEncryption::AwsKms)
     }
 
     /// The bucket of a place.
@@ -136,12 +166,14 @@ impl ObjectStore {
         let digest =
             hex::decode(sha256).map_err(|_| Error::Internal("a digest that is no hex".into()))?;
         let request = self
-            .client
+            .signer
             .put_object()
             .bucket(self.bucket(Place::Incoming))
             .key(key)
             .content_length(length)
             .checksum_sha256(STANDARD.encode(digest))
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.kms_key.clone())
             .presigned(presigning(valid_for)?)
             .await
             .map_err(|error| failed("sign put_object", &error))?;
@@ -157,7 +189,7 @@ impl ObjectStore {
         valid_for: Duration,
     ) -> Result<Signed, Error> {
         let request = self
-            .client
+            .signer
             .get_object()
             .bucket(self.bucket(place))
             .key(key)
@@ -203,6 +235,8 @@ impl ObjectStore {
             .create_multipart_upload()
             .bucket(self.bucket(Place::Incoming))
             .key(key)
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.kms_key.clone())
             .send()
             .await
             .map_err(|error| failed("create_multipart_upload", &error))?
@@ -221,7 +255,7 @@ impl ObjectStore {
     ) -> Result<Signed, Error> {
         let length = i64::try_from(size).map_err(|_| too_large())?;
         let request = self
-            .client
+            .signer
             .upload_part()
             .bucket(self.bucket(Place::Incoming))
             .key(key)

@@ -61,6 +61,7 @@ impl World {
                 ..Access::default()
             },
             path_style: true,
+            kms_key: None,
         };
         let app = App::new(Parts {
             database,

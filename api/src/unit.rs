@@ -284,10 +284,12 @@ impl Unit {
                 .await?;
         }
         self.save_totals().await?;
+        let changes = self.app.changes().clone();
+        changes.notify(&self.transaction, &self.changes).await?;
         self.transaction.commit().await?;
         drop(self.writer);
         for change in self.changes {
-            self.app.changes().announce(change);
+            changes.announce(change);
         }
         if jobs {
             self.app.jobs_waiting().notify_one();

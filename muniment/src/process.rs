@@ -344,6 +344,7 @@ async fn start_objects(
     Ok(s3::client(&S3Settings {
         access,
         path_style: true,
+        kms_key: None,
     })
     .await)
 }
