@@ -114,7 +114,9 @@ pub async fn follow_others(app: App, shutdown: &Shutdown) {
         if let Some(Err(error)) = following.await {
             tracing::warn!(%error, "changes of other processes are not heard; trying again");
         }
-        let pause = shutdown.soft().run_until_cancelled(tokio::time::sleep(PAUSE));
+        let pause = shutdown
+            .soft()
+            .run_until_cancelled(tokio::time::sleep(PAUSE));
         pause.await;
     }
 }
@@ -172,7 +174,9 @@ fn heard(process: Uuid, payload: &str) -> Vec<Change> {
     if words.next() == Some(process.to_string().as_str()) {
         return Vec::new();
     }
-    words.map(|word| change(word).unwrap_or(Change::Missed)).collect()
+    words
+        .map(|word| change(word).unwrap_or(Change::Missed))
+        .collect()
 }
 
 fn change(word: &str) -> Option<Change> {
@@ -228,7 +232,10 @@ mod tests {
     fn what_is_not_understood_is_to_be_read_again() {
         for payload in ["x", "x y", "x record_00000000000000000000000001", "x /", ""] {
             let heard = heard(Uuid::nil(), payload);
-            assert!(heard.iter().all(|change| *change == Change::Missed), "{payload}");
+            assert!(
+                heard.iter().all(|change| *change == Change::Missed),
+                "{payload}"
+            );
         }
     }
 }

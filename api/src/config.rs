@@ -2,7 +2,7 @@
 //!
 //! Owns their names, defaults and meanings. Does not own what both processes read (`runtime::services`).
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use contract::objects::Place;
 use runtime::{
@@ -31,6 +31,8 @@ pub struct Config {
     pub buckets: Buckets,
     /// Where jobs are announced.
     pub queues: Queues,
+    /// The queues of further kinds of checks, by kind.
+    pub check_queues: BTreeMap<String, String>,
     /// The file with the key that signs tokens, where no provider does.
     pub token_key: Option<String>,
     /// How long requests and announcements under way may take when it stops.
@@ -68,10 +70,11 @@ pub const ROWS: &[Row] = &[
     ),
     row("MUNIMENT_BUCKET_RECORDS", "", "bucket of what is accepted"),
     row("MUNIMENT_BUCKET_QUARANTINE", "", "bucket of malware"),
+    row("MUNIMENT_BUCKET_EXPORTS", "", "bucket of finished packages"),
     row(
-        "MUNIMENT_BUCKET_EXPORTS",
-        "",
-        "bucket of finished packages",
+        "MUNIMENT_CHECK_QUEUES",
+        "none",
+        "queues of further kinds of checks: `OCR=https://…,LAYOUT=https://…`",
     ),
     row(
         "MUNIMENT_TOKEN_KEY",
@@ -129,11 +132,27 @@ impl Config {
                 .clone()
             }),
             queues: Queues::read(read),
+            check_queues: check_queues(read),
             token_key,
-            grace: read
-                .duration("MUNIMENT_GRACE")
-                .or(Duration::from_secs(25)),
+            grace: read.duration("MUNIMENT_GRACE").or(Duration::from_secs(25)),
             telemetry: Telemetry::read(read),
         }
     }
+}
+
+fn check_queues(read: &mut Reader<'_>) -> BTreeMap<String, String> {
+    let mut queues = BTreeMap::new();
+    let text = read.string("MUNIMENT_CHECK_QUEUES").or("");
+    for one in text.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+        match one.split_once('=') {
+            Some((kind, url)) if contract::checks::is_valid_kind(kind) && !url.is_empty() => {
+                queues.insert(kind.to_owned(), url.to_owned());
+            }
+            _ => read.problem(
+                "MUNIMENT_CHECK_QUEUES",
+                "is not a list such as OCR=https://…,LAYOUT=https://…",
+            ),
+        }
+    }
+    queues
 }

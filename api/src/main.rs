@@ -39,13 +39,17 @@ const CONNECT: Policy = Policy {
 ///
 /// It is configured by the environment; --settings prints the table.
 #[derive(Debug, Parser)]
-#[command(name = "muniment-api", version, after_help = "\
+#[command(
+    name = "muniment-api",
+    version,
+    after_help = "\
 Exit status: 0 it was stopped in order; 1 it could not be carried out.
 
 Examples:
   muniment-api --check-config
   muniment-api migrate
-  muniment-api")]
+  muniment-api"
+)]
 struct Cli {
     /// Say everything that is wrong with the settings, and do nothing else
     #[arg(long)]
@@ -161,20 +165,32 @@ async fn serve(config: Config) -> Result<(), String> {
         clock,
         ids: Arc::new(SystemIds),
         limits: Limits::default(),
+        further_checks: config.check_queues.keys().cloned().collect(),
     });
     api::server::record_metrics();
     let queue: Arc<dyn Queue> =
         Arc::new(SqsQueue::new(&config.queues.access, &config.queues.jobs).await);
-    let queues = HashMap::from([(contract::messages::JOBS_QUEUE.to_owned(), queue)]);
+    let mut queues = HashMap::from([(contract::messages::JOBS_QUEUE.to_owned(), queue)]);
+    for (kind, url) in &config.check_queues {
+        let queue = SqsQueue::new(&config.queues.access, url).await;
+        queues.insert(kind.clone(), Arc::new(queue));
+    }
     let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("dispatcher", async move {
         Dispatcher::run(of, queues, &stop).await;
     }));
     let (of, stop) = (app.clone(), shutdown.clone());
-    drop(shutdown.spawn("reconciler", async move { reconciler::run(of, &stop).await }));
+    drop(shutdown.spawn(
+        "reconciler",
+        async move { reconciler::run(of, &stop).await },
+    ));
     let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("changes of others", async move {
         api::changes::follow_others(of, &stop).await;
+    }));
+    let stop = shutdown.clone();
+    drop(shutdown.spawn("metrics", async move {
+        api::server::keep_metrics(&stop).await;
     }));
     let router = api::server::router(app, verifier);
     let address = api::server::serve(listener, router, &shutdown)
@@ -197,8 +213,8 @@ fn identity(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn TokenVeri
 
 async fn objects(config: &Config) -> ObjectStore {
     let client = s3::client(&config.s3).await;
-    let store = ObjectStore::new(client, config.buckets.clone())
-        .encrypting_with(config.s3.kms_key.clone());
+    let store =
+        ObjectStore::new(client, config.buckets.clone()).encrypting_with(config.s3.kms_key.clone());
     let Some(endpoint) = &config.public_endpoint else {
         return store;
     };

@@ -24,6 +24,8 @@ use crate::{App, Error, changes::Change};
 
 /// How many rows go into one INSERT: both databases bound the number of parameters.
 const ROWS: usize = 500;
+/// Beyond so many changes of one unit, who watches is told to read again.
+const MOST_CHANGES: usize = 1_000;
 
 /// The total that counts records, beside those that count versions by status.
 pub(crate) const RECORDS: &str = "RECORDS";
@@ -176,7 +178,12 @@ impl Unit {
 
     /// Announces a change after the commit.
     pub fn changed(&mut self, change: Change) {
-        if !self.changes.contains(&change) || self.changes.len() > 1_000 {
+        if self.changes.len() > MOST_CHANGES {
+            return;
+        }
+        if self.changes.len() == MOST_CHANGES {
+            self.changes.push(Change::Missed);
+        } else if !self.changes.contains(&change) {
             self.changes.push(change);
         }
     }

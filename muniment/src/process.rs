@@ -4,7 +4,7 @@
 //! client reach the API over HTTP, and bytes over S3, as they would in production.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -153,8 +153,9 @@ impl System {
             clock: Arc::clone(&clock),
             ids: Arc::new(SystemIds),
             limits: settings.limits.clone(),
+            further_checks: BTreeSet::new(),
         });
-        prepare(&app)
+        prepare(&app, settings.database_url.is_none())
             .await
             .map_err(|error| StartError::Other(format!("{error:?}")))?;
         api::server::record_metrics();
@@ -165,6 +166,10 @@ impl System {
             Arc::clone(&queue),
         )]);
         start_jobs(&app, queues, &api);
+        let stop = api.clone();
+        drop(api.spawn("metrics", async move {
+            api::server::keep_metrics(&stop).await;
+        }));
         let router = api::server::router(app.clone(), Arc::new(identity.clone()));
         let address = api::server::serve(listener, router, &api)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -294,10 +299,14 @@ fn mint(
         .map_err(|error| StartError::Other(format!("{error:?}")))
 }
 
-async fn prepare(app: &App) -> Result<(), api::Error> {
+/// `alone`: no other process works on this database, so whoever had a lease is gone.
+async fn prepare(app: &App, alone: bool) -> Result<(), api::Error> {
     app.objects().create_buckets().await?;
     api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY).await?;
-    api::jobs::service::recover_embedded(app).await.map(drop)
+    if alone {
+        api::jobs::service::recover_embedded(app).await?;
+    }
+    Ok(())
 }
 
 fn secrets(data: &Path) -> Result<PathBuf, StartError> {

@@ -355,6 +355,10 @@ fn verdict(relations: &[Relation]) -> Overall {
 
 /// What a result says of the bytes is kept with the version.
 fn keep(version: &mut Version, rules: &crate::collections::Rules, result: &CheckResult) {
+    if version.status != versions::Status::Checking || version.disposition.is_some() {
+        // It comes late: what was decided, and moved, was decided on other results.
+        return;
+    }
     if result.evidence.object_etag.is_some() {
         version.object_etag.clone_from(&result.evidence.object_etag);
     }

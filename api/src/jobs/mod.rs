@@ -45,8 +45,8 @@ pub enum Input {
     LeaseExpired,
     /// Nobody came for it: the message may be lost.
     Unclaimed,
-    /// The process that held queue and workers has ended.
-    Recover,
+    /// The worker stops, and has not done it: no fault of the job.
+    HandBack,
 }
 
 /// Where a job stands and which attempt it is on.
@@ -81,7 +81,7 @@ pub fn next(state: State, input: Input) -> Option<State> {
             }
         }
         (S::Leased, I::GiveUp) => to(S::Dead),
-        (S::Published, I::Unclaimed | I::Recover) | (S::Leased, I::Recover) => to(S::Ready),
+        (S::Published, I::Unclaimed) | (S::Leased, I::HandBack) => to(S::Ready),
         _ => None,
     }
 }

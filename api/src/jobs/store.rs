@@ -56,7 +56,7 @@ pub async fn load_many_for_update(
     let rows = job::Entity::find()
         .filter(job::Column::Id.is_in(ids))
         .order_by_asc(job::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(unit.db())
         .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
@@ -65,7 +65,7 @@ pub async fn load_many_for_update(
 /// The job, if the token is that of its live lease; `None`: the lease is lost, and nothing may be written.
 pub async fn require_lease(unit: &Unit, id: Uuid, token: &str) -> Result<Option<Job>, DbErr> {
     let found = job::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await?;
     Ok(found.filter(|job| lease::standing(job, token, unit.now()) == lease::Standing::Live))
@@ -79,7 +79,7 @@ pub async fn load(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, Db
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Job>, DbErr> {
     job::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }

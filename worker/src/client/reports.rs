@@ -243,6 +243,8 @@ pub enum FailureKind {
     Retry,
     /// It will not.
     GiveUp,
+    /// The worker stops: another one takes it, on the same attempt.
+    HandBack,
 }
 
 /// A job that ended without a result.

@@ -279,7 +279,11 @@ impl Api for FakeApi {
         for failure in failures {
             let keep = |job: &mut Job| {
                 job.failures.push((failure.kind, failure.reason.clone()));
-                let again = failure.kind == FailureKind::Retry && job.attempt < job.max_attempts;
+                let again = match failure.kind {
+                    FailureKind::HandBack => true,
+                    FailureKind::Retry => job.attempt < job.max_attempts,
+                    FailureKind::GiveUp => false,
+                };
                 job.status = if again { Status::Ready } else { Status::Dead };
             };
             outcomes.push(Self::report(&mut state, &failure.lease, false, keep));

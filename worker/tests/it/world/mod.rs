@@ -202,7 +202,8 @@ pub(crate) async fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
         access,
         path_style,
         kms_key: None,
-    }).await
+    })
+    .await
 }
 
 fn config() -> Config {
