@@ -11,7 +11,6 @@ use std::{
 use aws_sdk_s3::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata},
-    operation::head_object::HeadObjectError,
     presigning::PresigningConfig,
     types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption},
 };
@@ -147,7 +146,7 @@ impl ObjectStore {
     pub async fn ready(&self) -> Result<(), Error> {
         self.client
             .head_bucket()
-            .bucket(self.bucket(Place::Records))
+            .bucket(self.bucket(Place::Incoming))
             .send()
             .await
             .map(drop)
@@ -201,32 +200,26 @@ impl ObjectStore {
         Ok(signed(&request))
     }
 
-    /// Looks whether bytes are there.
+    /// Looks whether bytes are there. By listing: S3 lets nobody HEAD an object who may not read it,
+    /// and the API may not (`deploy/aws/README.md`).
     pub async fn head(&self, place: Place, key: &str) -> Result<Option<Stored>, Error> {
-        let answer = self
+        let listed = self
             .client
-            .head_object()
+            .list_objects_v2()
             .bucket(self.bucket(place))
-            .key(key)
+            .prefix(key)
+            .max_keys(1)
             .send()
-            .await;
-        match answer {
-            Ok(head) => Ok(Some(Stored {
-                size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
-                etag: head.e_tag().unwrap_or_default().to_owned(),
-            })),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(HeadObjectError::is_not_found)
-                    || error
-                        .raw_response()
-                        .is_some_and(|raw| raw.status().as_u16() == 404) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("head_object", &error)),
-        }
+            .await
+            .map_err(|error| failed("list_objects_v2", &error))?;
+        // Of all keys that begin with this one, this one comes first.
+        let found = listed.contents().first();
+        Ok(found
+            .filter(|object| object.key() == Some(key))
+            .map(|object| Stored {
+                size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+            }))
     }
 
     /// Begins a multipart upload.
