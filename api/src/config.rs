@@ -41,6 +41,26 @@ pub struct Config {
     pub telemetry: Telemetry,
 }
 
+/// What bringing the database up to date needs, and nothing else.
+#[derive(Debug)]
+pub struct MigrateConfig {
+    /// Where rows are.
+    pub database_url: SecretString,
+    /// What is logged.
+    pub telemetry: Telemetry,
+}
+
+impl MigrateConfig {
+    /// Reads it; what else is set is for the server.
+    pub fn read(read: &mut Reader<'_>) -> Self {
+        read.ignore("MUNIMENT_");
+        Self {
+            database_url: read.secret("MUNIMENT_DATABASE_URL").required(),
+            telemetry: Telemetry::read(read),
+        }
+    }
+}
+
 /// The rows of the settings table that are only the API's.
 pub const ROWS: &[Row] = &[
     row(

@@ -7,7 +7,7 @@ use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 use api::{
     App, Limits, Parts,
     auth::token::{EmbeddedIdentity, TokenVerifier},
-    config::{Config, ROWS},
+    config::{Config, MigrateConfig, ROWS},
     jobs::{dispatcher::Dispatcher, reconciler},
     object_store::ObjectStore,
 };
@@ -21,7 +21,7 @@ use runtime::{
     ids::SystemIds,
     queue::{Queue, sqs::SqsQueue},
     s3::{self, S3Settings},
-    secrecy::ExposeSecret as _,
+    secrecy::{ExposeSecret as _, SecretString},
     services,
     shutdown::Shutdown,
     telemetry,
@@ -86,24 +86,35 @@ fn run(cli: &Cli) -> Result<(), String> {
     if cli.settings {
         return say(&services::table(ROWS.iter().chain(services::ROWS)));
     }
-    let config = Settings::from_env("MUNIMENT_")
+    let settings = Settings::from_env("MUNIMENT_");
+    if matches!(cli.command, Some(Command::Migrate)) {
+        let config = settings
+            .read(MigrateConfig::read)
+            .map_err(|problems| problems.to_string())?;
+        if cli.check_config {
+            return say("the settings can be used\n");
+        }
+        return wait_for(&config.telemetry, migrate(&config.database_url));
+    }
+    let config = settings
         .read(Config::read)
         .map_err(|problems| problems.to_string())?;
     if cli.check_config {
         return say("the settings can be used\n");
     }
-    telemetry::init(config.telemetry.format, config.telemetry.filter.as_deref())
-        .map_err(|error| error.to_string())?;
+    wait_for(&config.telemetry.clone(), serve(config))
+}
+
+fn wait_for(
+    log: &services::Telemetry,
+    work: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
+    telemetry::init(log.format, log.filter.as_deref()).map_err(|error| error.to_string())?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no threads could be started: {error}"))?
-        .block_on(async {
-            match cli.command {
-                Some(Command::Migrate) => migrate(&config).await,
-                Some(Command::Serve) | None => serve(config).await,
-            }
-        })
+        .block_on(work)
 }
 
 fn say(text: &str) -> Result<(), String> {
@@ -113,11 +124,13 @@ fn say(text: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-async fn connect(config: &Config) -> Result<api::app::DatabaseConnection, String> {
+async fn connect(
+    url: &SecretString,
+    connections: u32,
+) -> Result<api::app::DatabaseConnection, String> {
     let mut failures = 0;
     loop {
-        let url = config.database_url.expose_secret();
-        let error = match api::app::connect(url, config.connections).await {
+        let error = match api::app::connect(url.expose_secret(), connections).await {
             Ok(database) => return Ok(database),
             Err(error) => error,
         };
@@ -130,8 +143,8 @@ async fn connect(config: &Config) -> Result<api::app::DatabaseConnection, String
     }
 }
 
-async fn migrate(config: &Config) -> Result<(), String> {
-    let database = connect(config).await?;
+async fn migrate(url: &SecretString) -> Result<(), String> {
+    let database = connect(url, 2).await?;
     Migrator::up(&database, None)
         .await
         .map_err(|error| format!("the database could not be brought up to date: {error}"))?;
@@ -149,7 +162,7 @@ async fn serve(config: Config) -> Result<(), String> {
         .map_err(|error| format!("signals cannot be waited for: {error}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let verifier = identity(&config, &clock)?;
-    let database = connect(&config).await?;
+    let database = connect(&config.database_url, config.connections).await?;
     let pending = Migrator::get_pending_migrations(&database)
         .await
         .map_err(|error| format!("the state of the database cannot be read: {error}"))?;

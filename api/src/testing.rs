@@ -49,7 +49,7 @@ impl World {
             .await
             .expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let nothing = axum::Router::new().fallback(|| async { axum::http::StatusCode::NOT_FOUND });
+        let nothing = axum::Router::new().fallback(|| async { "<ListBucketResult/>" });
         let shutdown = runtime::shutdown::Shutdown::new();
         crate::server::serve(listener, nothing, &shutdown).expect("it serves");
         Self::over(&format!("http://{address}")).await

@@ -12,7 +12,6 @@ use api::auth::Role;
 use muniment::process;
 use runtime::config;
 use runtime::secrecy::SecretString;
-use worker::checks::antivirus::{ClamdAddress, ClamdSettings};
 
 use crate::data_folder::{self, DataFolder};
 use crate::failure::Failure;
@@ -37,7 +36,7 @@ impl Settings {
 
     fn with_environment(self) -> Result<process::Settings, Failure> {
         let environment = config::Settings::from_env("MUNIMENT_");
-        let (database_url, clamd, limit) = environment
+        let (database_url, clamd) = environment
             .read(|read| {
                 for other in [
                     "MUNIMENT_TOKEN",
@@ -48,46 +47,16 @@ impl Settings {
                     read.ignore(other);
                 }
                 let database_url = read.secret("MUNIMENT_DATABASE_URL").optional();
-                let addresses = read.string("MUNIMENT_CLAMD").optional();
-                let limit = read.bytes("MUNIMENT_CLAMD_LIMIT").optional();
-                let clamd = addresses.map(|text| clamd_addresses(&text));
-                if let Some(Err(problem)) = &clamd {
-                    read.problem("MUNIMENT_CLAMD", problem);
-                }
-                (database_url, clamd.and_then(Result::ok), limit)
+                (database_url, worker::settings::clamd(read))
             })
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
             listen: self.listen,
             database_url,
-            clamd: clamd.map(|addresses| {
-                let mut settings = ClamdSettings::new(addresses);
-                if let Some(limit) = limit {
-                    settings.limit = limit.0;
-                }
-                settings
-            }),
+            clamd,
             ..process::Settings::over(&self.data)
         })
     }
-}
-
-/// `host:port` or `/path/of/the/socket`, several with commas between: they are tried in turn.
-fn clamd_addresses(text: &str) -> Result<Vec<ClamdAddress>, &'static str> {
-    text.split(',')
-        .map(str::trim)
-        .map(|one| match one {
-            path if path.starts_with('/') => Ok(ClamdAddress::Socket(path.into())),
-            address
-                if address
-                    .rsplit_once(':')
-                    .is_some_and(|(_, port)| port.parse::<u16>().is_ok()) =>
-            {
-                Ok(ClamdAddress::Tcp(address.to_owned()))
-            }
-            _ => Err("write host:port, or the path of a socket; several with commas between"),
-        })
-        .collect()
 }
 
 /// What a token says.

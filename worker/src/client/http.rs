@@ -15,12 +15,13 @@ use serde::Serialize;
 use super::error::looks_like_graphql;
 use super::typed::{
     self, ClaimJobs, ExportItems, ExtendLeases, FailJobs, ReportChecks, ReportDispositions,
-    ReportExport, id,
+    ReportExport, ReportUploads, id,
 };
 use super::{
     Api, ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportItem,
-    ExportReport, Extended, Failure, ItemPage, LeaseKey, ReportOutcome, TokenSource,
+    ExportReport, Extended, Failure, ItemPage, LeaseKey, ReportOutcome, TokenSource, UploadOutcome,
 };
+use crate::uploads::event::Written;
 
 /// A page of 500 items, each with metadata of its own, stays well below this.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -292,6 +293,22 @@ impl Api for HttpApi {
                 })
             })
             .collect()
+    }
+
+    async fn report_uploads(&self, written: &[Written]) -> Result<Vec<UploadOutcome>, ApiError> {
+        use typed::report_uploads::{ReportUploadInput, ReportUploadsInput, Variables};
+        let input = ReportUploadsInput {
+            uploads: written
+                .iter()
+                .map(|written| ReportUploadInput {
+                    bucket: written.bucket.clone(),
+                    key: written.key.clone(),
+                })
+                .collect(),
+        };
+        let answer = self.ask::<ReportUploads>(Variables { input }).await?;
+        let outcomes = answer.report_uploads.outcomes.into_iter();
+        Ok(outcomes.map(|outcome| outcome.status).collect())
     }
 
     async fn export_items(
