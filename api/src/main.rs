@@ -219,6 +219,11 @@ fn identity(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn TokenVeri
     let Some(file) = &config.token_key else {
         return Err("MUNIMENT_TOKEN_KEY must be set".to_owned());
     };
+    if !std::path::Path::new(file).is_file() {
+        return Err(format!(
+            "there is no key at {file}: `muniment token --data DIR` makes one, DIR/identity/token-key.p8"
+        ));
+    }
     let identity = EmbeddedIdentity::open(file.as_ref(), Arc::clone(clock))
         .map_err(|error| format!("the key of tokens cannot be used: {error}"))?;
     Ok(Arc::new(identity))

@@ -15,5 +15,6 @@ mod flow;
 mod mutations;
 mod readme;
 mod schema;
+mod services;
 mod subscriptions;
 mod unlucky;
