@@ -144,7 +144,7 @@ async fn two_apis_and_three_workers_take_a_transfer_and_clamd_finds_the_malware(
     let output = fleet.transfer(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     let table = stdout(&output);
-    assert!(table.contains(&format!("{files} accepted")), "{table}");
+    assert!(table.contains(" accepted, 1 QUARANTINED"), "{table}");
 
     // What the first API took, the second tells of.
     let other = fleet.client(1, Role::Archivist);
