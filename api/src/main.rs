@@ -8,7 +8,7 @@ use api::{
     App, Limits, Parts,
     auth::token::{EmbeddedIdentity, TokenVerifier},
     config::{Config, MigrateConfig, ROWS},
-    jobs::{dispatcher::Dispatcher, reconciler},
+    jobs::{dispatcher::Dispatcher, gauges, reconciler},
     object_store::ObjectStore,
 };
 use clap::{Parser, Subcommand};
@@ -109,7 +109,8 @@ fn wait_for(
     log: &services::Telemetry,
     work: impl Future<Output = Result<(), String>>,
 ) -> Result<(), String> {
-    telemetry::init(log.format, log.filter.as_deref()).map_err(|error| error.to_string())?;
+    let _traces = telemetry::init("muniment-api", log.format, log.filter.as_deref())
+        .map_err(|error| error.to_string())?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -197,6 +198,8 @@ async fn serve(config: Config) -> Result<(), String> {
         "reconciler",
         async move { reconciler::run(of, &stop).await },
     ));
+    let (of, stop) = (app.clone(), shutdown.clone());
+    drop(shutdown.spawn("gauges", async move { gauges::run(of, &stop).await }));
     let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("changes of others", async move {
         api::changes::follow_others(of, &stop).await;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::{AnyId, JobId, TransferId};
 use entity::{event, job, mutation_key, transfer_total, version};
+use runtime::telemetry::trace;
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
@@ -170,6 +171,7 @@ impl Unit {
             lease_expires_at: Set(until),
             worker: Set(worker),
             last_error: Set(None),
+            traceparent: Set(trace::current()),
             created_at: Set(self.now),
             updated_at: Set(self.now),
         });

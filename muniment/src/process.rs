@@ -281,6 +281,10 @@ fn start_jobs(app: &App, queues: api::queue::Queues, shutdown: &Shutdown) {
         api::jobs::dispatcher::Dispatcher::run(of, queues, &stop).await;
     }));
     let (of, stop) = (app.clone(), shutdown.clone());
+    drop(shutdown.spawn("gauges", async move {
+        api::jobs::gauges::run(of, &stop).await;
+    }));
+    let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("reconciler", async move {
         api::jobs::reconciler::run(of, &stop).await;
     }));

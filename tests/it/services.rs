@@ -388,3 +388,124 @@ async fn a_restart_of_postgresql_in_mid_traffic_loses_nothing() {
         "{ends:?}"
     );
 }
+
+/// What a collector was sent.
+type Sent = std::sync::Arc<std::sync::Mutex<Vec<axum::body::Bytes>>>;
+
+/// A collector of traces; answers its address and what it is sent.
+async fn collector() -> (String, Sent) {
+    let sent = Sent::default();
+    let take = |axum::extract::State(sent): axum::extract::State<Sent>, body: axum::body::Bytes| async move {
+        sent.lock().unwrap().push(body);
+    };
+    let router = axum::Router::new()
+        .route("/v1/traces", axum::routing::post(take))
+        .with_state(sent.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, sent)
+}
+
+#[tokio::test]
+async fn one_trace_goes_through_api_queue_and_worker() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let Some(mut services) = Services::start().await else {
+        return;
+    };
+    let (url, sent) = collector().await;
+    services.trace_to(url);
+    let jobs = services.queue("jobs").await;
+    let Some(fleet) = Fleet::over(services, &jobs, &jobs, None).await else {
+        return;
+    };
+    let owner = fleet.client(0, Role::Contributor);
+    let open = "mutation { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Traced\"}) { transfer { id } } }";
+    let opened = owner.send(open, json!({})).await;
+    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let added = owner.add_records(&transfer, &[("a.txt", b"a")]).await;
+    let version = added[0]["version"]["id"].as_str().unwrap().to_owned();
+    let upload = &added[0]["version"]["upload"];
+    assert!(owner.put(upload, b"a".to_vec()).await.is_success());
+    let complete = "mutation($v: ID!) { completeUploads(input: {uploads: [{versionId: $v}]}) { outcomes { __typename } } }";
+    let answer = owner
+        .http()
+        .post(owner.url())
+        .bearer_auth(owner.token())
+        .header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
+        .json(&json!({"query": complete, "variables": {"v": version}}))
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.status().is_success());
+    assert_eq!(owner.decided(&version).await["status"], "ACCEPTED");
+    // A batch of one service's spans, in protobuf, holds the service's name and each span's trace.
+    let trace = hex::decode(TRACE).unwrap();
+    let told = |service: &str| {
+        sent.lock().unwrap().iter().any(|batch| {
+            let holds = |text: &[u8]| batch.windows(text.len()).any(|window| window == text);
+            holds(service.as_bytes()) && holds(&trace)
+        })
+    };
+    let began = Instant::now();
+    while !(told("muniment-api") && told("muniment-worker")) {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "the trace is not whole"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // What Prometheus reads.
+    let metrics = owner.url().replace("/graphql", "/metrics");
+    let text = owner
+        .http()
+        .get(metrics)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    for name in [
+        "muniment_jobs{queue=\"jobs\",status=\"DEAD\"} 0",
+        "muniment_oldest_waiting_job_seconds{queue=\"jobs\"}",
+        "muniment_api_request_seconds{operation=\"completeUploads\"",
+    ] {
+        assert!(text.contains(name), "{name} is missing:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ready_is_named_and_why_is_not() {
+    let Some(mut fleet) = Fleet::start().await else {
+        return;
+    };
+    let ready = |url: String| async move {
+        let answer = reqwest::get(url).await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap(),
+        )
+    };
+    let api = fleet.urls[0].replace("/graphql", "/readyz");
+    assert_eq!(
+        ready(api.clone()).await,
+        (200, json!({"database": true, "objects": true}))
+    );
+    let worker = fleet.workers[0].readyz();
+    let all = json!({"antivirus": true, "queue": true, "api": true});
+    assert_eq!(ready(worker.clone()).await, (200, all));
+    fleet.apis[0].kill();
+    fleet.services.stop_clamd();
+    let (status, body) = ready(worker).await;
+    assert_eq!(
+        (status, body),
+        (
+            503,
+            json!({"antivirus": false, "queue": true, "api": false})
+        )
+    );
+}

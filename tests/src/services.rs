@@ -34,10 +34,16 @@ pub struct Process {
     child: Child,
     name: String,
     log: PathBuf,
+    port: u16,
 }
 
 impl Process {
-    fn start(name: &str, folder: &Path, command: &mut Command) -> Self {
+    /// Where it says what is not ready.
+    pub fn readyz(&self) -> String {
+        format!("http://127.0.0.1:{}/readyz", self.port)
+    }
+
+    fn start(name: &str, folder: &Path, port: u16, command: &mut Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let out = std::fs::File::options()
             .create(true)
@@ -54,6 +60,7 @@ impl Process {
             child,
             name: name.to_owned(),
             log,
+            port,
         }
     }
 
@@ -131,6 +138,7 @@ pub struct Services {
     processes: Vec<Process>,
     sqs: aws_sdk_sqs::Client,
     s3: aws_sdk_s3::Client,
+    collector: Option<String>,
 }
 
 /// The buckets of a test.
@@ -179,12 +187,18 @@ impl Services {
             })
             .await,
             aws,
+            collector: None,
         };
         for bucket in BUCKETS {
             let made = services.s3.create_bucket().bucket(bucket).send().await;
             made.expect("a bucket is made");
         }
         Some(services)
+    }
+
+    /// Has processes that are started from now on send their traces there.
+    pub fn trace_to(&mut self, collector: String) {
+        self.collector = Some(collector);
     }
 
     /// PostgreSQL, to be restarted.
@@ -202,6 +216,11 @@ impl Services {
         let made = self.sqs.create_queue().queue_name(name).send().await;
         let url = made.expect("a queue is made").queue_url;
         url.expect("a queue has a URL")
+    }
+
+    /// `kill -9` of clamd, which was started last.
+    pub fn stop_clamd(&mut self) {
+        self.processes.pop();
     }
 
     /// SQS, to look behind the curtain.
@@ -269,6 +288,11 @@ impl Services {
             .env("MUNIMENT_S3_PATH_STYLE", "true")
             .env("MUNIMENT_SQS_ENDPOINT", &self.aws)
             .env("MUNIMENT_QUEUE_JOBS", jobs);
+        if let Some(collector) = &self.collector {
+            command
+                .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+                .env("OTEL_BSP_SCHEDULE_DELAY", "100");
+        }
     }
 
     fn api_command(&self, listen: SocketAddr, jobs: &str) -> Command {
@@ -298,7 +322,7 @@ impl Services {
         let port = free_port();
         let listen = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = self.api_command(listen, jobs);
-        let mut process = Process::start(name, self.folder.path(), &mut command);
+        let mut process = Process::start(name, self.folder.path(), port, &mut command);
         process.wait_for(|| listens(port));
         (process, format!("http://{listen}/graphql"))
     }
@@ -321,7 +345,7 @@ impl Services {
         if let Some(uploads) = uploads {
             command.env("MUNIMENT_QUEUE_UPLOADS", uploads);
         }
-        let mut process = Process::start(name, self.folder.path(), &mut command);
+        let mut process = Process::start(name, self.folder.path(), port, &mut command);
         process.wait_for(|| listens(port));
         process
     }
@@ -367,7 +391,7 @@ fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
         .env("AUTH", "true")
         .env("HOME", folder)
         .current_dir(folder);
-    let mut process = Process::start("ministack", folder, &mut command);
+    let mut process = Process::start("ministack", folder, port, &mut command);
     process.wait_for(|| listens(port));
     (format!("http://127.0.0.1:{port}"), process)
 }
@@ -387,6 +411,7 @@ fn start_clamd(folder: &Path, program: &Path) -> (SocketAddr, Process) {
     let mut process = Process::start(
         "clamd",
         folder,
+        port,
         Command::new(program).arg("--config-file").arg(&file),
     );
     process.wait_for(|| listens(port));

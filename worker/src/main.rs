@@ -74,7 +74,8 @@ fn run(cli: &Cli) -> Result<(), String> {
         return say("the settings can be used\n");
     }
     let log = &settings.telemetry;
-    telemetry::init(log.format, log.filter.as_deref()).map_err(|error| error.to_string())?;
+    let _traces = telemetry::init("muniment-worker", log.format, log.filter.as_deref())
+        .map_err(|error| error.to_string())?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

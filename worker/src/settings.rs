@@ -236,7 +236,8 @@ mod tests {
     #[test]
     fn the_table_has_every_setting_once() {
         let mut names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
-        names.extend(services::ROWS.iter().map(|row| row.name));
+        let ours = |name: &&str| name.starts_with("MUNIMENT_");
+        names.extend(services::ROWS.iter().map(|row| row.name).filter(ours));
         let asked = config::Settings::from_map(least())
             .read(|read| {
                 Settings::read(read);

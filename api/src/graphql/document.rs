@@ -13,8 +13,17 @@ use async_graphql::{
     },
 };
 
-/// What sort of operation a request asks for; the others are taken out of its document.
-pub(super) fn choose(request: &mut Request) -> Result<OperationType, ServerError> {
+/// The operation that a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    /// What sort it is.
+    pub(super) ty: OperationType,
+    /// The first field that it asks for, which may be none that there is.
+    pub(super) field: Option<String>,
+}
+
+/// Finds the operation that a request asks for; the others are taken out of its document.
+pub(super) fn choose(request: &mut Request) -> Result<Chosen, ServerError> {
     let name = request.operation_name.clone();
     let document = request.parsed_query()?;
     let mut found = document
@@ -41,14 +50,21 @@ pub(super) fn choose(request: &mut Request) -> Result<OperationType, ServerError
         }
     };
     drop(found);
-    let ty = operation.node.ty;
+    let items = &operation.node.selection_set.node.items;
+    let chosen = Chosen {
+        ty: operation.node.ty,
+        field: items.iter().find_map(|item| match &item.node {
+            Selection::Field(field) => Some(field.node.name.node.to_string()),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+        }),
+    };
     if document.operations.iter().count() > 1
         && let Some(known) = known
     {
         let alone = alone(document, known, operation);
         request.set_parsed_query(alone);
     }
-    Ok(ty)
+    Ok(chosen)
 }
 
 fn alone(
@@ -104,7 +120,7 @@ mod tests {
     fn chosen(name: Option<&str>) -> Result<(OperationType, usize, Vec<String>), ServerError> {
         let mut request = Request::new(TWO);
         request.operation_name = name.map(str::to_owned);
-        let ty = choose(&mut request)?;
+        let ty = choose(&mut request)?.ty;
         let document = request.parsed_query()?;
         let mut fragments: Vec<String> =
             document.fragments.keys().map(ToString::to_string).collect();

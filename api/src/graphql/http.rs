@@ -24,6 +24,7 @@ use axum::{
     response::{IntoResponse, Response as HttpResponse, Sse, sse},
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
+use runtime::telemetry::trace;
 use serde::Deserialize;
 use serde_json::json;
 use tracing::Instrument as _;
@@ -225,8 +226,8 @@ async fn respond(
     mut request: Request,
 ) -> HttpResponse {
     let id = request_id(&endpoint.app, headers);
-    let operation = match document::choose(&mut request) {
-        Ok(operation) => operation,
+    let (operation, field) = match document::choose(&mut request) {
+        Ok(chosen) => (chosen.ty, chosen.field),
         Err(error) => return finish(Response::from_errors(vec![error]), &id),
     };
     if method == Method::GET && operation == OperationType::Mutation {
@@ -252,13 +253,15 @@ async fn respond(
         );
     }
     let began = std::time::Instant::now();
-    let work = endpoint.schema.execute(request).instrument(span(&id));
+    let span = span(&id);
+    trace::go_on(&span, traceparent(headers));
+    let work = endpoint.schema.execute(request).instrument(span);
     let answer = tokio::time::timeout(TIMEOUT, work).await;
-    let label = if operation == OperationType::Mutation {
-        "mutation"
-    } else {
-        "query"
-    };
+    // Where there is data, the field is one of the schema: nobody can make up labels.
+    let executed = matches!(&answer, Ok(answer) if answer.data != Value::Null);
+    let label = field
+        .filter(|_| executed)
+        .unwrap_or_else(|| "refused".to_owned());
     metrics::histogram!("muniment_api_request_seconds", "operation" => label)
         .record(began.elapsed().as_secs_f64());
     let answer = answer.unwrap_or_else(|_| out_of_time());
@@ -274,6 +277,11 @@ pub(super) fn out_of_time() -> Response {
         .get_or_insert_default()
         .set("code", seen.code);
     Response::from_errors(vec![error])
+}
+
+/// The trace that a client goes on with.
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(trace::TRACEPARENT)?.to_str().ok()
 }
 
 /// Puts the id of a request on every line that is logged for it.

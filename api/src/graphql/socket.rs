@@ -223,7 +223,7 @@ impl Executor for Answers {
     ) -> BoxStream<'static, Response> {
         let id = Arc::clone(&self.id);
         let operation = match document::choose(&mut request) {
-            Ok(operation) => operation,
+            Ok(chosen) => chosen.ty,
             Err(error) => {
                 let answer = with_codes(Response::from_errors(vec![error]), &id);
                 return stream::once(async { answer }).boxed();

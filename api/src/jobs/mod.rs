@@ -9,6 +9,7 @@
 pub mod claim;
 pub mod dispatcher;
 pub mod fail;
+pub mod gauges;
 pub mod graphql;
 pub mod lease;
 pub mod reconciler;
@@ -118,6 +119,17 @@ pub fn step(job: &mut Job, input: Input, now: DateTime<Utc>) -> bool {
     job.attempt = after.attempt;
     job.updated_at = now;
     true
+}
+
+/// As it stands on the wire and in the table.
+pub fn name(status: Status) -> &'static str {
+    match status {
+        Status::Ready => "READY",
+        Status::Published => "PUBLISHED",
+        Status::Leased => "LEASED",
+        Status::Done => "DONE",
+        Status::Dead => "DEAD",
+    }
 }
 
 /// Why a job that has not ended waits, for people.

@@ -236,6 +236,40 @@ struct InLane {
     jobs: i64,
 }
 
+/// How many jobs of a queue are in a state, and since when the oldest of them exists.
+#[derive(Debug, FromQueryResult)]
+pub struct Counted {
+    /// The queue.
+    pub queue: String,
+    /// The state.
+    pub status: Status,
+    /// How many.
+    pub count: i64,
+    /// Since when the oldest exists.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Counts the jobs that are not DONE.
+pub async fn count_by_status(db: &impl ConnectionTrait) -> Result<Vec<Counted>, DbErr> {
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Queue)
+        .column(job::Column::Status)
+        .column_as(job::Column::Id.count(), "count")
+        .column_as(job::Column::CreatedAt.min(), "oldest")
+        .filter(job::Column::Status.is_in([
+            Status::Ready,
+            Status::Published,
+            Status::Leased,
+            Status::Dead,
+        ]))
+        .group_by(job::Column::Queue)
+        .group_by(job::Column::Status)
+        .into_model()
+        .all(db)
+        .await
+}
+
 /// How many jobs of each lane are announced or leased, in one queue.
 pub async fn in_flight(
     db: &impl ConnectionTrait,
@@ -305,11 +339,13 @@ pub async fn due(
         .await
 }
 
-/// Marks as announced those that are still READY and that no other dispatcher has at hand; says which.
-pub async fn publish(unit: &Unit, ids: &[Uuid]) -> Result<Vec<Uuid>, DbErr> {
-    let ours: Vec<Uuid> = job::Entity::find()
+/// Marks as announced those that are still READY and that no other dispatcher has at hand; says which, each
+/// with the trace that caused it.
+pub async fn publish(unit: &Unit, ids: &[Uuid]) -> Result<HashMap<Uuid, Option<String>>, DbErr> {
+    let ours: Vec<(Uuid, Option<String>)> = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
+        .column(job::Column::Traceparent)
         .filter(job::Column::Id.is_in(ids.iter().copied()))
         .filter(job::Column::Status.eq(Status::Ready))
         .order_by_asc(job::Column::Id)
@@ -322,9 +358,9 @@ pub async fn publish(unit: &Unit, ids: &[Uuid]) -> Result<Vec<Uuid>, DbErr> {
             .col_expr(job::Column::Status, Expr::value(Status::Published))
             .col_expr(job::Column::PublishedAt, Expr::value(unit.now()))
             .col_expr(job::Column::UpdatedAt, Expr::value(unit.now()))
-            .filter(job::Column::Id.is_in(ours.iter().copied()))
+            .filter(job::Column::Id.is_in(ours.iter().map(|(id, _)| *id)))
             .exec(unit.db())
             .await?;
     }
-    Ok(ours)
+    Ok(ours.into_iter().collect())
 }

@@ -40,6 +40,11 @@ pub const ROWS: &[Row] = &[
     ),
     row("MUNIMENT_LOG_FORMAT", "`json`", "`json` or `text`"),
     row(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "none",
+        "where traces are sent over OTLP (HTTP, protobuf); OpenTelemetry's other settings hold too",
+    ),
+    row(
         "MUNIMENT_S3_ENDPOINT",
         "AWS's",
         "address of the object store",

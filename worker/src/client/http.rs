@@ -9,6 +9,7 @@ use contract::JobId;
 use futures::StreamExt;
 use graphql_client::{GraphQLQuery, QueryBody};
 use runtime::backoff::{self, Policy};
+use runtime::telemetry::trace;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -112,9 +113,11 @@ impl HttpApi {
         Q::Variables: Serialize + Sync,
     {
         let token = self.tokens.token().await?;
-        let response = self
-            .http
-            .post(&self.url)
+        let mut request = self.http.post(&self.url);
+        if let Some(traceparent) = trace::current() {
+            request = request.header(trace::TRACEPARENT, traceparent);
+        }
+        let response = request
             .bearer_auth(token.expose_secret())
             .header(
                 "accept",
