@@ -165,8 +165,21 @@ impl App {
     }
 }
 
+/// Whether a URL names a database of a sort that can be opened.
+pub fn is_database_url(url: &str) -> bool {
+    ["postgres://", "postgresql://", "sqlite:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+}
+
 /// Opens a database by its URL: `postgres://…` or `sqlite://FILE?mode=rwc`.
 pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    if !is_database_url(url) {
+        // The library would repeat the URL, and with it the password.
+        return Err(DbErr::Custom(
+            "its address does not begin with postgres:// or sqlite:".into(),
+        ));
+    }
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections.max(2))

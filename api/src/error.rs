@@ -34,6 +34,8 @@ pub enum Error {
     Limit(String),
     /// A part that we need does not answer; the same request may succeed later.
     Unavailable(String),
+    /// The disk of the database is full.
+    Full(String),
     /// A defect of ours.
     Internal(String),
 }
@@ -57,7 +59,7 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
-            other if is_full(&other) => Self::Unavailable(other.to_string()),
+            other if is_full(&other) => Self::Full(other.to_string()),
             other => match sql_state(&other).as_deref() {
                 // Serialization failure, deadlock; admin shutdown, crash shutdown, cannot connect now.
                 Some("40001" | "40P01" | "57P01" | "57P02" | "57P03") => {

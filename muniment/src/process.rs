@@ -46,7 +46,8 @@ pub const DEFAULT_BODY: &str = "LOCAL";
 
 /// How many messages the queue holds; the `job` table has the rest.
 const QUEUE: usize = 10_000;
-const WORKER_GRACE: Duration = Duration::from_secs(25);
+/// The grace of its jobs, and what cleaning up and handing back takes.
+const WORKER_GRACE: Duration = Duration::from_secs(40);
 const API_GRACE: Duration = Duration::from_secs(10);
 const STORE_GRACE: Duration = Duration::from_secs(5);
 const WORKER_TOKEN: Duration = Duration::from_hours(1);
@@ -247,6 +248,11 @@ impl System {
     /// The API's handles, for tests that look behind it.
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Stops the worker alone, for tests of what waits for one.
+    pub async fn stop_worker(&self) {
+        self.worker.drain(WORKER_GRACE).await;
     }
 
     /// Stops taking work, finishes or hands back what is in hand, and stops the parts in turn.

@@ -291,8 +291,9 @@ async fn a_task_goes_its_way_with_comments() {
 
 #[tokio::test]
 async fn an_export_is_cancelled_by_those_who_may() {
-    // Nobody takes exports, so it still waits when it is called off.
-    let world = World::start_with(|settings| settings.worker.exports = 0).await;
+    let world = World::start().await;
+    // Nobody takes jobs any more, so it still waits when it is called off.
+    world.system().stop_worker().await;
     let owner = world.contributor();
     let transfer = owner.open_transfer("Cancel").await;
     let request = format!(

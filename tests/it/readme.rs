@@ -78,7 +78,10 @@ async fn the_five_operations_of_the_readme_work_as_printed() {
 /// The tables of settings as the programs have them, in the form that stands in the README.
 fn settings() -> String {
     let table = |name: &str, rows: &[runtime::services::Row]| {
-        format!("<!-- settings: {name} -->\n\n{}\n", runtime::services::table(rows))
+        format!(
+            "<!-- settings: {name} -->\n\n{}\n",
+            runtime::services::table(rows)
+        )
     };
     [
         "Both programs:\n",

@@ -22,6 +22,8 @@ pub struct Config {
     /// How long running jobs may go on after the worker was told to stop. Cleaning up and handing
     /// them back takes 15 s more at most, and what drains the process must wait for both.
     pub grace: Duration,
+    /// How long a job waits, before it is handed back, that there is no room for.
+    pub not_now: Duration,
     /// How the API is spoken to.
     pub api: ApiSettings,
     /// How objects are read.
@@ -43,6 +45,7 @@ impl Default for Config {
             lease: Duration::from_mins(1),
             receive_wait: Duration::from_secs(20),
             grace: Duration::from_secs(20),
+            not_now: Duration::from_secs(30),
             api: ApiSettings::default(),
             read: ReadSettings::default(),
             copy: CopySettings::default(),

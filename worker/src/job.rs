@@ -12,6 +12,9 @@ pub(crate) enum JobError {
     /// It may go better another time.
     #[error("{0}")]
     Retry(String),
+    /// There is no room for it now, which is no fault of the job: it is handed back after a while.
+    #[error("{0}")]
+    NotNow(String),
     /// It will not.
     #[error("{0}")]
     Fail(String),
@@ -46,7 +49,10 @@ impl From<ApiError> for JobError {
 
 impl From<ObjectError> for JobError {
     fn from(error: ObjectError) -> Self {
-        Self::Retry(error.to_string())
+        match error {
+            ObjectError::Full => Self::NotNow(error.to_string()),
+            error => Self::Retry(error.to_string()),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use worker::{
     Worker,
     checks::antivirus::{Clamd, NoEngine, Scanner},
-    client::{Api, ApiError, HttpApi, TokenSource},
+    client::{Api, ApiError, HttpApi, TokenSource, client_for},
     health::{self, Health},
     settings::{ROWS, Settings},
     uploads,
@@ -121,7 +121,9 @@ async fn work(settings: Settings) -> Result<(), String> {
         scanner: Arc::clone(&scanner),
         queue: Arc::clone(&queue),
         api: beside(&settings.api_url, "/healthz")?,
-        http: reqwest::Client::new(),
+        http: client_for(&settings.api_url)
+            .build()
+            .map_err(|error| error.to_string())?,
     };
     let stop = shutdown.clone();
     drop(shutdown.spawn("health", async move {

@@ -68,7 +68,7 @@ pub const ROWS: &[Row] = &[
     row(
         "MUNIMENT_EXPORTS",
         "`1`",
-        "how many packages are written at once, 0 to 16",
+        "how many packages are written at once, 1 to 16",
     ),
     row(
         "MUNIMENT_QUEUE_UPLOADS",
@@ -101,7 +101,7 @@ impl Settings {
             .within(at_least_one()..=many(256));
         let config = Config {
             jobs: jobs.or(many(4)).get(),
-            exports: read.number("MUNIMENT_EXPORTS").within(0..=16).or(1_usize),
+            exports: read.number("MUNIMENT_EXPORTS").within(1..=16).or(1_usize),
             grace: read
                 .duration("MUNIMENT_WORKER_GRACE")
                 .or(Duration::from_secs(20)),

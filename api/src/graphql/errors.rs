@@ -64,6 +64,11 @@ impl Seen {
                 let message = "a part of the system does not answer; try again in a moment";
                 ("UNAVAILABLE", message.to_owned(), None)
             }
+            Error::Full(inner) => {
+                tracing::error!(error = inner, "the disk of the database is full");
+                let message = "the disk of the database is full: make room, then try again";
+                ("UNAVAILABLE", message.to_owned(), None)
+            }
             Error::Internal(inner) => {
                 tracing::error!(error = inner, "internal error");
                 let message =

@@ -12,6 +12,7 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod ids;
+pub mod net;
 pub mod queue;
 pub mod s3;
 pub mod services;

@@ -125,7 +125,7 @@ impl<R: Reports> Batch<R> {
                     }
                 }
             }
-            Err(error) if error.is_retryable() || waiting.len() == 1 => {
+            Err(error) if error.concerns_all() || waiting.len() == 1 => {
                 for one in waiting {
                     let _ = one.answer.send(Err(error.clone()));
                 }

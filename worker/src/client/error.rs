@@ -40,6 +40,20 @@ impl ApiError {
         }
     }
 
+    /// Whether any other request would have had the same answer now.
+    pub(crate) fn concerns_all(&self) -> bool {
+        match self {
+            Self::Transport(_) | Self::Token(_) | Self::Status(_) => true,
+            Self::Refused { code, .. } => {
+                matches!(
+                    code.as_str(),
+                    "UNAVAILABLE" | "UNAUTHENTICATED" | "FORBIDDEN"
+                )
+            }
+            Self::Malformed(_) => false,
+        }
+    }
+
     /// Whether the token was not taken.
     pub(crate) fn is_unauthenticated(&self) -> bool {
         match self {

@@ -61,6 +61,18 @@ pub struct HttpApi {
     retry: Policy,
 }
 
+/// An HTTP client for a server. One on this machine is not reached through a proxy of the environment.
+pub fn client_for(url: &str) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str);
+    if host.is_some_and(runtime::net::is_loopback) {
+        builder.no_proxy()
+    } else {
+        builder
+    }
+}
+
 impl HttpApi {
     /// `url` is that of the GraphQL endpoint; `worker` is the name that leases are taken under.
     pub fn new(
@@ -69,7 +81,7 @@ impl HttpApi {
         tokens: Arc<dyn TokenSource>,
         settings: &ApiSettings,
     ) -> Result<Self, ApiError> {
-        let http = reqwest::Client::builder()
+        let http = client_for(url)
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
             .user_agent(concat!("muniment-worker/", env!("CARGO_PKG_VERSION")))

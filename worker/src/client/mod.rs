@@ -24,7 +24,7 @@ use crate::uploads::event::Written;
 
 pub(crate) use batch::Batch;
 pub use error::ApiError;
-pub use http::{ApiSettings, HttpApi};
+pub use http::{ApiSettings, HttpApi, client_for};
 pub use items::{CheckStatus, ExportItem, ItemCheck, ItemFormat, ItemPage};
 pub use reports::{
     CheckReport, CheckResult, ChecksOutcome, DispositionOutcome, DispositionReport, EngineInfo,

@@ -108,7 +108,7 @@ impl Crew {
                         *permit = self.slots.exchange(job).await;
                     }
                     if permit.is_none() {
-                        return Err(JobError::Retry(
+                        return Err(JobError::NotNow(
                             "too many exports wait in this worker".to_owned(),
                         ));
                     }
@@ -117,14 +117,22 @@ impl Crew {
                 }
             }
         };
-        match &granted.work {
+        let end = match &granted.work {
             Work::Export(_) => work.await,
             Work::Check(_) | Work::Disposition(_) => tokio::select! {
                 biased;
                 end = work => end,
                 why = signal.raised() => Err(JobError::Interrupted(why)),
             },
+        };
+        if matches!(end, Err(JobError::NotNow(_))) {
+            // Under the lease that is kept, so that nobody tries in vain meanwhile.
+            tokio::select! {
+                () = tokio::time::sleep(deps.config.not_now) => {}
+                why = signal.raised() => return Err(JobError::Interrupted(why)),
+            }
         }
+        end
     }
 
     async fn grace_is_over(&self) {
@@ -142,6 +150,7 @@ impl Crew {
                 return true;
             }
             Err(JobError::Retry(reason)) => (FailureKind::Retry, reason.as_str()),
+            Err(JobError::NotNow(reason)) => (FailureKind::HandBack, reason.as_str()),
             Err(JobError::Fail(reason)) => (FailureKind::GiveUp, reason.as_str()),
             Err(JobError::Interrupted(Interrupt::Stopping)) => {
                 (FailureKind::HandBack, "the worker is shutting down")
@@ -213,6 +222,6 @@ fn outcome(end: &End) -> &'static str {
         Err(JobError::Fail(_)) => "fail",
         Err(JobError::LeaseLost | JobError::Interrupted(Interrupt::Lost)) => "lost",
         Err(JobError::Interrupted(Interrupt::Cancelled)) => "cancelled",
-        Err(JobError::Interrupted(Interrupt::Stopping)) => "handed_back",
+        Err(JobError::NotNow(_) | JobError::Interrupted(Interrupt::Stopping)) => "handed_back",
     }
 }

@@ -23,6 +23,9 @@ pub enum ObjectError {
         /// The store's code and message.
         message: String,
     },
+    /// The store has no room.
+    #[error("the object store has no space left")]
+    Full,
     /// The store was not reached, or could not answer now.
     #[error("the object store does not answer: {0}")]
     Unavailable(String),
@@ -49,6 +52,8 @@ where
             Some(404) => Self::Missing,
             Some(412) => Self::Changed,
             Some(416) => Self::OutOfRange,
+            // RFC 4918, section 11.5; the embedded store says so.
+            Some(507) => Self::Full,
             // 409: another request on the same key is in flight (conditional writes and copies).
             Some(status @ 400..=499) if !matches!(status, 408 | 409 | 429) => Self::Refused {
                 status,
