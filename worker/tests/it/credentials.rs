@@ -43,13 +43,13 @@ async fn answer(
         "/token" => {
             let number = provider.times("/token");
             let next = provider.answers.pop_front();
-            next.unwrap_or_else(|| token(&format!("token-{number}"), json!(300)))
+            next.unwrap_or_else(|| token(&format!("token-{number}"), &json!(300)))
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-fn token(token: &str, expires_in: Value) -> Response {
+fn token(token: &str, expires_in: &Value) -> Response {
     let body = json!({"access_token": token, "token_type": "Bearer", "expires_in": expires_in});
     axum::Json(body).into_response()
 }
@@ -193,7 +193,7 @@ async fn a_provider_that_is_down_leaves_the_token_at_hand_to_its_end() {
 async fn a_short_token_is_used_for_half_of_its_time_and_one_of_unknown_length_for_little() {
     for (expires_in, seconds) in [(json!(20), 10), (json!(null), 30)] {
         let world = World::new().await;
-        world.answers([token("short", expires_in)]);
+        world.answers([token("short", &expires_in)]);
         assert_eq!(world.token().await.unwrap(), "short");
         world.clock.advance(Duration::from_secs(seconds - 1));
         assert_eq!(world.token().await.unwrap(), "short");
@@ -217,11 +217,11 @@ async fn what_is_no_token_is_not_taken() {
     let long = "x".repeat(16 * 1024 + 1);
     for answer in [
         "<html>".into_response(),
-        token("", json!(300)),
-        token("two\r\nlines", json!(300)),
-        token(&long, json!(300)),
-        token("a b", json!(300)),
-        token("a", json!(-1)),
+        token("", &json!(300)),
+        token("two\r\nlines", &json!(300)),
+        token(&long, &json!(300)),
+        token("a b", &json!(300)),
+        token("a", &json!(-1)),
         axum::Json(json!({"access_token": "a", "token_type": "mac"})).into_response(),
         axum::Json(json!({"error": "slow_down"})).into_response(),
         "x".repeat(1 << 20).into_response(),
