@@ -33,6 +33,9 @@ pub const PAUSE: Duration = Duration::from_secs(30);
 /// The same while there are no keys.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long a request waits for newer keys when there are usable ones.
+const WAITED: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Default)]
 struct Known {
     keys: Arc<Keys>,
@@ -82,8 +85,12 @@ impl Provider {
         let known = self.inner.known();
         match self.inner.age(&known) {
             Some(age) if age < FRESH => Ok(known.keys),
-            // Others go on with the known keys meanwhile.
+            // Others go on with the known keys meanwhile, and so does who asks, when it takes long.
             Some(age) if age < KEPT && self.inner.asking.try_lock().is_err() => Ok(known.keys),
+            Some(age) if age < KEPT => {
+                drop(tokio::time::timeout(WAITED, self.ask()).await);
+                self.inner.usable(self.inner.known())
+            }
             _ => self.inner.usable(self.ask().await),
         }
     }

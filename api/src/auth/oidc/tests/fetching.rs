@@ -113,6 +113,19 @@ async fn a_provider_that_is_silent_is_not_waited_for_long() {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_silent_delays_nobody_where_keys_are_known() {
+    let world = World::new().await;
+    let token = world.token(json!({}));
+    assert!(world.is_taken(&token).await);
+    world.provider.behave(Manner::Silent);
+    world.clock.advance(FRESH);
+    let limit = Duration::from_secs(4);
+    let answers = futures::future::join_all((0..20).map(|_| world.is_taken(&token)));
+    let answers = tokio::time::timeout(limit, answers).await;
+    assert_eq!(answers, Ok(vec![true; 20]));
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_does_not_end_what_others_wait_for() {
     let world = World::new().await;
     let told = Arc::new(Notify::new());
