@@ -100,16 +100,18 @@ async fn graphiql() -> Html<String> {
 async fn readyz(State(endpoint): State<Endpoint>) -> Response {
     let database = tokio::time::timeout(READY, endpoint.app.database().ping()).await;
     let objects = tokio::time::timeout(READY, endpoint.app.objects().ready()).await;
+    let identity = tokio::time::timeout(READY, endpoint.verifier.ready()).await;
     let database = matches!(database, Ok(Ok(())));
     let objects = matches!(objects, Ok(Ok(())));
-    let status = if database && objects {
+    let identity = matches!(identity, Ok(Ok(())));
+    let status = if database && objects && identity {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (
         status,
-        Json(json!({"database": database, "objects": objects})),
+        Json(json!({"database": database, "objects": objects, "identity": identity})),
     )
         .into_response()
 }

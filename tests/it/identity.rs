@@ -151,12 +151,18 @@ async fn while_no_key_is_known_the_answer_is_unavailable() {
     provider.stop();
     let answer = api.client(&token).send(VIEWER, json!({})).await;
     assert_eq!(answer.code(), "UNAVAILABLE");
+    let readyz = api.url().replace("/graphql", "/readyz");
+    let ready = async || reqwest::get(&readyz).await.unwrap().status();
+    assert_eq!(ready().await, 503);
     assert_eq!(
         answer.0["errors"][0]["extensions"]["requestId"]
             .as_str()
             .map(str::len),
         Some(36)
     );
+    provider.rotate("second");
+    api.clock.hurry(PAUSE);
+    assert_eq!(ready().await, 200, "it is back, and nobody came with a token");
 }
 
 fn credentials(provider: &Provider, client: &str, secret: &str) -> ClientCredentialsSettings {
