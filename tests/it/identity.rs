@@ -162,7 +162,11 @@ async fn while_no_key_is_known_the_answer_is_unavailable() {
     );
     provider.rotate("second");
     api.clock.hurry(PAUSE);
-    assert_eq!(ready().await, 200, "it is back, and nobody came with a token");
+    assert_eq!(
+        ready().await,
+        200,
+        "it is back, and nobody came with a token"
+    );
 }
 
 fn credentials(provider: &Provider, client: &str, secret: &str) -> ClientCredentialsSettings {
