@@ -10,9 +10,15 @@
 //
 // It prints `issuer URL` when it answers. It is for tests only: its secrets are no secrets (`<client>-secret`).
 
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import { createServer } from 'node:http';
-import { Provider } from 'oidc-provider';
+
+// What Node.js 18 (Debian 12) lacks and the provider needs.
+globalThis.crypto ??= webcrypto;
+URL.parse ??= (url, base) => {
+  try { return new URL(url, base); } catch { return null; }
+};
+const { Provider } = await import('oidc-provider');
 
 const {
   PORT = '0', HOST = '127.0.0.1', ISSUER, AUDIENCE = 'urn:muniment', KEYS = 'first', TTL = '600',
