@@ -8,11 +8,14 @@ use contract::objects::Place;
 use runtime::{
     config::Reader,
     s3::S3Settings,
-    secrecy::SecretString,
+    secrecy::{ExposeSecret as _, SecretString},
     services::{self, Queues, Row, Telemetry, row},
 };
 
-use crate::object_store::Buckets;
+use crate::{
+    auth::oidc::{OidcSettings, Preset},
+    object_store::Buckets,
+};
 
 /// How the API runs.
 #[derive(Debug)]
@@ -33,12 +36,83 @@ pub struct Config {
     pub queues: Queues,
     /// The queues of further kinds of checks, by kind.
     pub check_queues: BTreeMap<String, String>,
-    /// The file with the key that signs tokens, where no provider does.
-    pub token_key: Option<String>,
+    /// Who tells who somebody is.
+    pub identity: Identity,
     /// How long requests and announcements under way may take when it stops.
     pub grace: Duration,
     /// What is logged.
     pub telemetry: Telemetry,
+}
+
+/// Who tells who somebody is.
+#[derive(Debug)]
+pub enum Identity {
+    /// An OpenID Connect provider.
+    Provider(Box<OidcSettings>),
+    /// The file of a key pair.
+    Key(String),
+}
+
+impl Identity {
+    fn read(read: &mut Reader<'_>) -> Self {
+        let key = read.string("MUNIMENT_TOKEN_KEY").optional();
+        let issuer = read
+            .url("MUNIMENT_OIDC_ISSUER")
+            .optional()
+            .map(String::from);
+        let audience = read.string("MUNIMENT_OIDC_AUDIENCE").optional();
+        let preset = read.string("MUNIMENT_OIDC_PRESET").or("standard");
+        let preset = Preset::parse(&preset).unwrap_or_else(|| {
+            read.problem(
+                "MUNIMENT_OIDC_PRESET",
+                "is not `standard`, `keycloak` or `cognito`",
+            );
+            Preset::default()
+        });
+        let mut settings = OidcSettings {
+            preset,
+            role_claim: read.string("MUNIMENT_OIDC_ROLE_CLAIM").optional(),
+            body_claim: read.string("MUNIMENT_OIDC_BODY_CLAIM").optional(),
+            max_age: read.duration("MUNIMENT_OIDC_MAX_AGE").optional(),
+            plain_http: read.bool("MUNIMENT_OIDC_PLAIN_HTTP").or(false),
+            ..OidcSettings::new(String::new(), String::new())
+        };
+        match (issuer, key) {
+            (Some(issuer), None) => {
+                settings.issuer = issuer;
+                settings.audience = audience.unwrap_or_default();
+                for problem in settings.problems() {
+                    read.problem(setting_of(problem.field), problem.message);
+                }
+                Self::Provider(Box::new(settings))
+            }
+            (None, Some(key)) => Self::Key(key),
+            (Some(_), Some(key)) => {
+                read.problem(
+                    "MUNIMENT_TOKEN_KEY",
+                    "cannot be set together with MUNIMENT_OIDC_ISSUER",
+                );
+                Self::Key(key)
+            }
+            (None, None) => {
+                read.problem(
+                    "MUNIMENT_OIDC_ISSUER",
+                    "must be set (or MUNIMENT_TOKEN_KEY): nobody could prove who they are",
+                );
+                Self::Key(String::new())
+            }
+        }
+    }
+}
+
+/// The setting behind a field of [`OidcSettings`].
+fn setting_of(field: &str) -> &'static str {
+    match field {
+        "audience" => "MUNIMENT_OIDC_AUDIENCE",
+        "role_claim" => "MUNIMENT_OIDC_ROLE_CLAIM",
+        "body_claim" => "MUNIMENT_OIDC_BODY_CLAIM",
+        _ => "MUNIMENT_OIDC_ISSUER",
+    }
 }
 
 /// What bringing the database up to date needs, and nothing else.
@@ -55,7 +129,7 @@ impl MigrateConfig {
     pub fn read(read: &mut Reader<'_>) -> Self {
         read.ignore("MUNIMENT_");
         Self {
-            database_url: read.secret("MUNIMENT_DATABASE_URL").required(),
+            database_url: database_url(read),
             telemetry: Telemetry::read(read),
         }
     }
@@ -97,9 +171,44 @@ pub const ROWS: &[Row] = &[
         "queues of further kinds of checks: `OCR=https://…,LAYOUT=https://…`",
     ),
     row(
+        "MUNIMENT_OIDC_ISSUER",
+        "none",
+        "the OpenID Connect provider, exactly as in its tokens; this or `MUNIMENT_TOKEN_KEY` must be set",
+    ),
+    row(
+        "MUNIMENT_OIDC_AUDIENCE",
+        "must be set with the issuer",
+        "our name at the provider: each token must be meant for it",
+    ),
+    row(
+        "MUNIMENT_OIDC_PRESET",
+        "`standard`",
+        "where roles and bodies stand: `standard` (`roles`, `bodies`), `keycloak` (`realm_access.roles`, `bodies`), `cognito` (`cognito:groups`, `custom:bodies`)",
+    ),
+    row(
+        "MUNIMENT_OIDC_ROLE_CLAIM",
+        "the preset's",
+        "another claim with the roles: a path with dots, or a JSON pointer",
+    ),
+    row(
+        "MUNIMENT_OIDC_BODY_CLAIM",
+        "the preset's",
+        "another claim with the codes of bodies",
+    ),
+    row(
+        "MUNIMENT_OIDC_MAX_AGE",
+        "none",
+        "tokens are taken for no longer than this after they were issued",
+    ),
+    row(
+        "MUNIMENT_OIDC_PLAIN_HTTP",
+        "`false`",
+        "`true`: the provider may be asked over plain HTTP, inside a closed network",
+    ),
+    row(
         "MUNIMENT_TOKEN_KEY",
         "none",
-        "file of a key pair that signs tokens (`muniment token` makes both), where there is no provider",
+        "in place of a provider: file of a key pair that signs tokens; `muniment token --data DIR` makes it, `DIR/identity/token-key.p8`, and tokens",
     ),
     row(
         "MUNIMENT_GRACE",
@@ -111,7 +220,7 @@ pub const ROWS: &[Row] = &[
 impl Config {
     /// Reads all of it.
     pub fn read(read: &mut Reader<'_>) -> Self {
-        let url = read.secret("MUNIMENT_DATABASE_URL").required();
+        let url = database_url(read);
         let mut bucket = |name| read.string(name).required();
         let (incoming, records) = (
             bucket("MUNIMENT_BUCKET_INCOMING"),
@@ -121,13 +230,6 @@ impl Config {
             bucket("MUNIMENT_BUCKET_QUARANTINE"),
             bucket("MUNIMENT_BUCKET_EXPORTS"),
         );
-        let token_key = read.string("MUNIMENT_TOKEN_KEY").optional();
-        if token_key.is_none() {
-            read.problem(
-                "MUNIMENT_TOKEN_KEY",
-                "must be set: nobody could prove who they are",
-            );
-        }
         Self {
             listen: read
                 .get("MUNIMENT_LISTEN")
@@ -153,11 +255,20 @@ impl Config {
             }),
             queues: Queues::read(read),
             check_queues: check_queues(read),
-            token_key,
+            identity: Identity::read(read),
             grace: read.duration("MUNIMENT_GRACE").or(Duration::from_secs(25)),
             telemetry: Telemetry::read(read),
         }
     }
+}
+
+fn database_url(read: &mut Reader<'_>) -> SecretString {
+    let url = read.secret("MUNIMENT_DATABASE_URL").required();
+    let text = url.expose_secret();
+    if !text.is_empty() && !crate::app::is_database_url(text) {
+        read.problem("MUNIMENT_DATABASE_URL", "does not begin with postgres://");
+    }
+    url
 }
 
 fn check_queues(read: &mut Reader<'_>) -> BTreeMap<String, String> {
@@ -175,4 +286,74 @@ fn check_queues(read: &mut Reader<'_>) -> BTreeMap<String, String> {
         }
     }
     queues
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use runtime::config::Settings;
+
+    use super::*;
+
+    fn least() -> BTreeMap<String, String> {
+        let set = [
+            ("MUNIMENT_DATABASE_URL", "postgres://db/muniment"),
+            ("MUNIMENT_BUCKET_INCOMING", "incoming"),
+            ("MUNIMENT_BUCKET_RECORDS", "records"),
+            ("MUNIMENT_BUCKET_QUARANTINE", "quarantine"),
+            ("MUNIMENT_BUCKET_EXPORTS", "exports"),
+            ("MUNIMENT_QUEUE_JOBS", "http://sqs/1/jobs"),
+            ("MUNIMENT_OIDC_ISSUER", "https://id.example.org"),
+            ("MUNIMENT_OIDC_AUDIENCE", "muniment"),
+        ];
+        set.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    fn problems(set: &[(&str, &str)]) -> Vec<String> {
+        let mut all = least();
+        for (name, value) in set {
+            all.insert((*name).to_owned(), (*value).to_owned());
+        }
+        match Settings::from_map(all).read(Config::read) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.iter().map(|one| one.name.clone()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_must_be_set_is_enough() {
+        assert_eq!(problems(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        let wrong = [
+            ("MUNIMENT_BUCKET_RECORDS", ""),
+            ("MUNIMENT_CHECK_QUEUES", "ocr"),
+            ("MUNIMENT_DATABASE_CONNECTIONS", "1"),
+            ("MUNIMENT_DATABASE_URL", "mysql://u:secret@db/muniment"),
+            ("MUNIMENT_GRACE", "soon"),
+            ("MUNIMENT_LISTNE", "a"),
+            ("MUNIMENT_OIDC_AUDIENCE", ""),
+            ("MUNIMENT_OIDC_ISSUER", "http://id.example.org"),
+            ("MUNIMENT_OIDC_PRESET", "okta"),
+        ];
+        assert_eq!(problems(&wrong), wrong.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn the_table_has_every_setting_once() {
+        let mut names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+        let shared = services::ROWS.iter().map(|row| row.name);
+        names.extend(shared.filter(|name| name.starts_with("MUNIMENT_")));
+        let asked = Settings::from_map(least())
+            .read(|read| {
+                Config::read(read);
+                read.asked()
+            })
+            .unwrap();
+        names.sort_unstable();
+        assert_eq!(names, asked);
+    }
 }

@@ -23,6 +23,7 @@ mod testing;
 pub mod text;
 pub mod unit;
 
+pub mod api_keys;
 pub mod checks;
 pub mod collections;
 pub mod events;

@@ -6,8 +6,11 @@ use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 
 use api::{
     App, Limits, Parts,
-    auth::token::{EmbeddedIdentity, TokenVerifier},
-    config::{Config, MigrateConfig, ROWS},
+    auth::{
+        oidc::OpenIdConnect,
+        token::{EmbeddedIdentity, TokenVerifier},
+    },
+    config::{Config, Identity, MigrateConfig, ROWS},
     jobs::{dispatcher::Dispatcher, gauges, reconciler},
     object_store::ObjectStore,
 };
@@ -219,17 +222,24 @@ async fn serve(config: Config) -> Result<(), String> {
 }
 
 fn identity(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn TokenVerifier>, String> {
-    let Some(file) = &config.token_key else {
-        return Err("MUNIMENT_TOKEN_KEY must be set".to_owned());
-    };
-    if !std::path::Path::new(file).is_file() {
-        return Err(format!(
-            "there is no key at {file}: `muniment token --data DIR` makes one, DIR/identity/token-key.p8"
-        ));
+    match &config.identity {
+        Identity::Provider(settings) => {
+            let provider = OpenIdConnect::new((**settings).clone(), Arc::clone(clock));
+            let provider = provider
+                .map_err(|problems| format!("the provider cannot be used: {problems:?}"))?;
+            Ok(Arc::new(provider))
+        }
+        Identity::Key(file) => {
+            if !std::path::Path::new(file).is_file() {
+                return Err(format!(
+                    "there is no key at {file}: `muniment token --data DIR` makes one, DIR/identity/token-key.p8"
+                ));
+            }
+            let identity = EmbeddedIdentity::open(file.as_ref(), Arc::clone(clock))
+                .map_err(|error| format!("the key of tokens cannot be used: {error}"))?;
+            Ok(Arc::new(identity))
+        }
     }
-    let identity = EmbeddedIdentity::open(file.as_ref(), Arc::clone(clock))
-        .map_err(|error| format!("the key of tokens cannot be used: {error}"))?;
-    Ok(Arc::new(identity))
 }
 
 async fn objects(config: &Config) -> ObjectStore {

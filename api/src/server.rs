@@ -19,6 +19,7 @@ use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
 use crate::{
     App,
+    api_keys::verifier::WithApiKeys,
     auth::token::TokenVerifier,
     graphql::{self, http::Endpoint},
 };
@@ -30,12 +31,12 @@ const READY: Duration = Duration::from_secs(3);
 /// How often the recorder of metrics tidies up.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The routes over an [`App`].
+/// The routes over an [`App`]. API keys are taken beside the tokens of `verifier`.
 pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
     let endpoint = Endpoint {
         schema: graphql::schema(app.clone()),
+        verifier: Arc::new(WithApiKeys::new(app.clone(), verifier)),
         app,
-        verifier,
     };
     Router::new()
         .route(
@@ -99,16 +100,18 @@ async fn graphiql() -> Html<String> {
 async fn readyz(State(endpoint): State<Endpoint>) -> Response {
     let database = tokio::time::timeout(READY, endpoint.app.database().ping()).await;
     let objects = tokio::time::timeout(READY, endpoint.app.objects().ready()).await;
+    let identity = tokio::time::timeout(READY, endpoint.verifier.ready()).await;
     let database = matches!(database, Ok(Ok(())));
     let objects = matches!(objects, Ok(Ok(())));
-    let status = if database && objects {
+    let identity = matches!(identity, Ok(Ok(())));
+    let status = if database && objects && identity {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (
         status,
-        Json(json!({"database": database, "objects": objects})),
+        Json(json!({"database": database, "objects": objects, "identity": identity})),
     )
         .into_response()
 }

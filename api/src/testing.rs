@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{
     App, Limits, Parts,
     app::connect,
-    auth::{Actor, Caller, Role},
+    auth::{Actor, Caller, Credential, Role},
     collections::{self, Collection, Rules},
     object_store::{Buckets, ObjectStore},
     records::{self, Record},
@@ -203,6 +203,7 @@ pub(crate) fn caller(subject: &str, role: Role, bodies: &[&str]) -> Caller {
             roles: vec![role],
             bodies: bodies.iter().map(|&body| body.to_owned()).collect(),
             expires_at: DateTime::UNIX_EPOCH,
+            credential: Credential::Embedded,
         },
         request_id: "request".into(),
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns the shape of rows. Does not own rules, queries or GraphQL.
 
+pub mod api_key;
 pub mod check;
 pub mod collection;
 pub mod comment;

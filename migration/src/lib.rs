@@ -7,6 +7,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m20261120_0001_begin;
+mod m20261121_0002_api_keys;
 mod m20261121_0003_traceparent;
 mod sql;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261120_0001_begin::Migration),
+            Box::new(m20261121_0002_api_keys::Migration),
             Box::new(m20261121_0003_traceparent::Migration),
         ]
     }

@@ -7,11 +7,13 @@
 )]
 
 mod access;
+mod api_keys;
 mod architecture;
 mod bad_input;
 mod command_line;
 mod crash;
 mod flow;
+mod identity;
 mod mutations;
 mod readme;
 mod schema;

@@ -9,12 +9,14 @@
 )]
 
 mod client;
+mod provider;
 mod served;
 mod services;
 mod socket;
 mod world;
 
 pub use client::{Answer, Client};
+pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
 pub use services::{Process, Services};
 pub use socket::Socket;

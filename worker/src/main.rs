@@ -20,9 +20,9 @@ use tokio::net::TcpListener;
 use worker::{
     Worker,
     checks::antivirus::{Clamd, NoEngine, Scanner},
-    client::{Api, ApiError, HttpApi, TokenSource, client_for},
+    client::{Api, ApiError, ClientCredentials, HttpApi, TokenSource, client_for},
     health::{self, Health},
-    settings::{ROWS, Settings},
+    settings::{Identity, ROWS, Settings},
     uploads,
 };
 
@@ -105,7 +105,14 @@ async fn work(settings: Settings) -> Result<(), String> {
     };
     let access = &settings.queues.access;
     let queue: Arc<dyn Queue> = Arc::new(SqsQueue::new(access, &settings.queues.jobs).await);
-    let tokens: Arc<dyn TokenSource> = Arc::new(TokenFile(settings.token_file));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tokens: Arc<dyn TokenSource> = match settings.identity {
+        Identity::TokenFile(file) => Arc::new(TokenFile(file)),
+        Identity::Provider(provider) => Arc::new(
+            ClientCredentials::new(*provider, Arc::clone(&clock))
+                .map_err(|error| error.to_string())?,
+        ),
+    };
     let grace = settings.config.grace + HAND_BACK;
     let wait = settings.config.receive_wait;
     let api: Arc<dyn Api> = Arc::new(
@@ -136,7 +143,6 @@ async fn work(settings: Settings) -> Result<(), String> {
             uploads::run(api, queue, wait, &stop).await;
         }));
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let worker = Worker::with_api(
         settings.config,
         api,

@@ -13,6 +13,7 @@ use runtime::{
 use crate::{
     Config,
     checks::antivirus::{ClamdAddress, ClamdSettings},
+    client::ClientCredentialsSettings,
 };
 
 /// How the worker runs.
@@ -20,8 +21,8 @@ use crate::{
 pub struct Settings {
     /// The GraphQL endpoint.
     pub api_url: String,
-    /// The file with the token that it shows to the API, read again for each request.
-    pub token_file: PathBuf,
+    /// How it proves to the API who it is.
+    pub identity: Identity,
     /// Where health and metrics are.
     pub listen: SocketAddr,
     /// Where bytes are.
@@ -38,6 +39,58 @@ pub struct Settings {
     pub telemetry: Telemetry,
 }
 
+/// How the worker proves to the API who it is.
+#[derive(Debug)]
+pub enum Identity {
+    /// By tokens of an OpenID Connect provider.
+    Provider(Box<ClientCredentialsSettings>),
+    /// By the token in a file, read again for each request.
+    TokenFile(PathBuf),
+}
+
+impl Identity {
+    fn read(read: &mut Reader<'_>) -> Self {
+        let file = read.string("MUNIMENT_TOKEN_FILE").optional();
+        let issuer = read.url("MUNIMENT_OIDC_ISSUER").optional();
+        let client_id = read.string("MUNIMENT_OIDC_CLIENT_ID").optional();
+        let client_secret = read.secret("MUNIMENT_OIDC_CLIENT_SECRET").optional();
+        let scope = read.string("MUNIMENT_OIDC_SCOPE").optional();
+        let audience = read.string("MUNIMENT_OIDC_AUDIENCE").optional();
+        let plain_http = read.bool("MUNIMENT_OIDC_PLAIN_HTTP").or(false);
+        match (issuer, file) {
+            (None, Some(file)) => Self::TokenFile(file.into()),
+            (Some(issuer), None) => {
+                for (name, is_set) in [
+                    ("MUNIMENT_OIDC_CLIENT_ID", client_id.is_some()),
+                    ("MUNIMENT_OIDC_CLIENT_SECRET", client_secret.is_some()),
+                ] {
+                    if !is_set {
+                        read.problem(name, "must be set with MUNIMENT_OIDC_ISSUER");
+                    }
+                }
+                Self::Provider(Box::new(ClientCredentialsSettings {
+                    issuer: issuer.into(),
+                    client_id: client_id.unwrap_or_default(),
+                    client_secret: client_secret.unwrap_or_default(),
+                    scope,
+                    audience,
+                    plain_http,
+                }))
+            }
+            (Some(_), Some(_)) => {
+                let problem = "cannot be set together with MUNIMENT_OIDC_ISSUER";
+                read.problem("MUNIMENT_TOKEN_FILE", problem);
+                Self::TokenFile(PathBuf::new())
+            }
+            (None, None) => {
+                let problem = "must be set (or MUNIMENT_TOKEN_FILE): the API takes no strangers";
+                read.problem("MUNIMENT_OIDC_ISSUER", problem);
+                Self::TokenFile(PathBuf::new())
+            }
+        }
+    }
+}
+
 /// The rows of the settings table that are only the worker's.
 pub const ROWS: &[Row] = &[
     row(
@@ -46,9 +99,39 @@ pub const ROWS: &[Row] = &[
         "the GraphQL endpoint, as `https://records.example.org/graphql`",
     ),
     row(
+        "MUNIMENT_OIDC_ISSUER",
+        "none",
+        "the provider that gives the worker its tokens (client credentials); this or `MUNIMENT_TOKEN_FILE` must be set",
+    ),
+    row(
+        "MUNIMENT_OIDC_CLIENT_ID",
+        "must be set with the issuer",
+        "the worker's name at the provider",
+    ),
+    row(
+        "MUNIMENT_OIDC_CLIENT_SECRET",
+        "must be set with the issuer",
+        "its secret",
+    ),
+    row(
+        "MUNIMENT_OIDC_SCOPE",
+        "none",
+        "what is asked for, if the provider wants that said",
+    ),
+    row(
+        "MUNIMENT_OIDC_AUDIENCE",
+        "none",
+        "for whom the token is, if the provider wants that said",
+    ),
+    row(
+        "MUNIMENT_OIDC_PLAIN_HTTP",
+        "`false`",
+        "`true`: the provider may be asked over plain HTTP, inside a closed network",
+    ),
+    row(
         "MUNIMENT_TOKEN_FILE",
-        "",
-        "file with the worker's token, read again for each request",
+        "none",
+        "in place of a provider: file with the worker's token, read again for each request",
     ),
     row(
         "MUNIMENT_WORKER_LISTEN",
@@ -111,7 +194,7 @@ impl Settings {
         };
         Self {
             api_url: read.url("MUNIMENT_API_URL").required().into(),
-            token_file: read.string("MUNIMENT_TOKEN_FILE").required().into(),
+            identity: Identity::read(read),
             listen: read
                 .get("MUNIMENT_WORKER_LISTEN")
                 .or(SocketAddr::from(([0, 0, 0, 0], 9090))),

@@ -2,7 +2,7 @@
 //!
 //! Always: somebody who may not see a thing is told that it is not there.
 
-use super::{Actor, Role};
+use super::{Actor, Credential, Role};
 
 /// Something that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,11 +61,17 @@ pub enum Action {
     ReadJobs,
     /// Taking and reporting jobs.
     Work,
+    /// API keys.
+    ReadApiKeys,
+    /// A new API key.
+    CreateApiKey,
+    /// Ending an API key.
+    RevokeApiKey,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::ReadCollection,
         Self::CreateCollection,
         Self::UpdateCollection,
@@ -93,6 +99,9 @@ impl Action {
         Self::ReadEvents,
         Self::ReadJobs,
         Self::Work,
+        Self::ReadApiKeys,
+        Self::CreateApiKey,
+        Self::RevokeApiKey,
     ];
 
     /// What it is, for an error message.
@@ -131,6 +140,9 @@ impl Action {
             Self::ReadEvents => "read events",
             Self::ReadJobs => "see the jobs (an admin or archivist may)",
             Self::Work => "take jobs (a worker may)",
+            Self::ReadApiKeys => "see the API keys (an admin may)",
+            Self::CreateApiKey => "make an API key (an admin may, but not by an API key)",
+            Self::RevokeApiKey => "revoke an API key (an admin may)",
         }
     }
 
@@ -157,6 +169,7 @@ impl Action {
             Self::ReadExport | Self::RequestExport | Self::CancelExport => "export",
             Self::ReadEvents => "event",
             Self::ReadJobs | Self::Work => "job",
+            Self::ReadApiKeys | Self::CreateApiKey | Self::RevokeApiKey => "API key",
         }
     }
 }
@@ -197,7 +210,7 @@ pub fn authorise(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verd
 
 fn for_role(actor: &Actor, role: Role, action: Action, resource: &Resource<'_>) -> Verdict {
     match role {
-        Role::Admin => admin(action),
+        Role::Admin => admin(actor, action),
         Role::Archivist => archivist(actor, action, resource),
         Role::Contributor => contributor(actor, action, resource),
         Role::Reader => reader(actor, action, resource),
@@ -214,11 +227,15 @@ fn allow_if(condition: bool) -> Verdict {
     }
 }
 
-fn admin(action: Action) -> Verdict {
-    allow_if(!matches!(
-        action,
-        Action::AcceptTransfer | Action::ReturnTransfer | Action::DecideVersion | Action::Work
-    ))
+fn admin(actor: &Actor, action: Action) -> Verdict {
+    match action {
+        Action::AcceptTransfer | Action::ReturnTransfer | Action::DecideVersion | Action::Work => {
+            Verdict::Forbidden
+        }
+        // A key that makes keys would outlive its own end.
+        Action::CreateApiKey => allow_if(!matches!(actor.credential, Credential::ApiKey(_))),
+        _ => Verdict::Allowed,
+    }
 }
 
 fn archivist(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
@@ -226,7 +243,9 @@ fn archivist(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict 
         Action::AcceptTransfer | Action::ReturnTransfer | Action::DecideVersion => {
             allow_if(resource.depositor != Some(actor.subject.as_str()))
         }
-        Action::Work => Verdict::Forbidden,
+        Action::Work | Action::ReadApiKeys | Action::CreateApiKey | Action::RevokeApiKey => {
+            Verdict::Forbidden
+        }
         _ => Verdict::Allowed,
     }
 }
@@ -240,7 +259,12 @@ fn of_own_body(actor: &Actor, resource: &Resource<'_>) -> bool {
 fn contributor(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
     let deposited = resource.depositor == Some(actor.subject.as_str());
     match action {
-        Action::CreateCollection | Action::ReadJobs | Action::Work => Verdict::Forbidden,
+        Action::CreateCollection
+        | Action::ReadJobs
+        | Action::Work
+        | Action::ReadApiKeys
+        | Action::CreateApiKey
+        | Action::RevokeApiKey => Verdict::Forbidden,
         _ if !of_own_body(actor, resource) => Verdict::Hidden,
         Action::ReadExport | Action::CancelExport if !deposited => Verdict::Hidden,
         Action::RequestExport | Action::Upload => allow_if(deposited),
@@ -259,7 +283,12 @@ fn reader(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
     let accepted = own && resource.accepted;
     let assigned = resource.assignee == Some(actor.subject.as_str());
     match action {
-        Action::CreateCollection | Action::ReadJobs | Action::Work => Verdict::Forbidden,
+        Action::CreateCollection
+        | Action::ReadJobs
+        | Action::Work
+        | Action::ReadApiKeys
+        | Action::CreateApiKey
+        | Action::RevokeApiKey => Verdict::Forbidden,
         Action::ReadCollection if own => Verdict::Allowed,
         Action::ReadRecord | Action::Download | Action::ReadTransfer if accepted => {
             Verdict::Allowed

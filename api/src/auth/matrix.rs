@@ -5,8 +5,9 @@ mod tests {
     use std::fmt::Write as _;
 
     use chrono::DateTime;
+    use uuid::Uuid;
 
-    use crate::auth::{Action, Actor, Resource, Role, Verdict, authorise};
+    use crate::auth::{Action, Actor, Credential, Resource, Role, Verdict, authorise};
 
     fn actor(role: Role) -> Actor {
         Actor {
@@ -15,6 +16,7 @@ mod tests {
             roles: vec![role],
             bodies: vec!["OWN".into()],
             expires_at: DateTime::UNIX_EPOCH,
+            credential: Credential::Embedded,
         }
     }
 
@@ -100,6 +102,16 @@ mod tests {
             }
         }
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn a_key_with_the_role_of_an_admin_makes_no_other_key() {
+        let mut key = actor(Role::Admin);
+        let may = |key: &Actor, action| authorise(key, action, &Resource::default());
+        assert_eq!(may(&key, Action::CreateApiKey), Verdict::Allowed);
+        key.credential = Credential::ApiKey(Uuid::nil().into());
+        assert_eq!(may(&key, Action::CreateApiKey), Verdict::Forbidden);
+        assert_eq!(may(&key, Action::RevokeApiKey), Verdict::Allowed);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Who calls, and what they may do.
 //!
 //! Owns the actor, the one policy function ([`authorise`]) and the one access rule for lists
-//! ([`Actor::scope`]). Does not own who somebody is (`token`) or any query.
+//! ([`Actor::scope`]). Does not own who somebody is (`token`, [`oidc`], `api_keys`) or any query.
 
 mod access;
 #[cfg(test)]
 mod matrix;
+pub mod oidc;
 pub mod token;
 
 pub use access::{Action, Resource, Verdict, authorise};
 
 use chrono::{DateTime, Utc};
+use contract::ApiKeyId;
 
 /// What somebody is to the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, async_graphql::Enum)]
@@ -56,6 +58,20 @@ impl Role {
     }
 }
 
+/// What somebody showed to prove who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A token that this installation signed itself.
+    Embedded,
+    /// A token of an OpenID Connect provider.
+    OpenId {
+        /// Which provider.
+        issuer: String,
+    },
+    /// An API key.
+    ApiKey(ApiKeyId),
+}
+
 /// Who calls, as the token has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -67,8 +83,10 @@ pub struct Actor {
     pub roles: Vec<Role>,
     /// Codes of the bodies that they belong to.
     pub bodies: Vec<String>,
-    /// When the token ends.
+    /// Until when what they showed is taken.
     pub expires_at: DateTime<Utc>,
+    /// What they showed.
+    pub credential: Credential,
 }
 
 /// Which rows a list may show.

@@ -1,8 +1,8 @@
 //! From a bearer token to an actor.
 //!
 //! Owns the trait that every source of identity stands behind, and the embedded one: a key pair in the
-//! data folder that signs and verifies `EdDSA` tokens (RFC 7519, RFC 8037). Does not own OpenID Connect,
-//! which comes behind the same trait.
+//! data folder that signs and verifies `EdDSA` tokens (RFC 7519, RFC 8037). Does not own OpenID Connect
+//! (`oidc`) or API keys (`api_keys`), which stand behind the same trait.
 //!
 //! Always: one algorithm, issuer, audience and expiry are required; a refusal never repeats the token.
 
@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, erro
 use runtime::clock::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Role};
+use super::{Actor, Credential, Role};
 use crate::Error;
 
 /// The longest token that is looked at, in bytes.
@@ -27,8 +27,13 @@ const AUDIENCE: &str = "muniment";
 /// Tells who a bearer token belongs to.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
-    /// The actor, or [`Error::Unauthenticated`].
+    /// The actor, or [`Error::Unauthenticated`]; [`Error::Unavailable`] where it cannot be told now.
     async fn verify(&self, token: &str) -> Result<Actor, Error>;
+
+    /// Whether tokens can be verified now.
+    async fn ready(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -166,11 +171,12 @@ impl TokenVerifier for EmbeddedIdentity {
                 .collect(),
             bodies: claims.bodies,
             expires_at,
+            credential: Credential::Embedded,
         })
     }
 }
 
-fn refusal(kind: &ErrorKind) -> &'static str {
+pub(super) fn refusal(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "the token was signed by somebody else",
         ErrorKind::InvalidIssuer => "the token comes from another issuer",

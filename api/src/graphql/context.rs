@@ -5,7 +5,7 @@ use async_graphql::Context;
 use crate::{App, Error, auth::Caller, graphql::loaders::Loaders};
 
 /// Who calls, or why we do not know.
-pub type Session = Result<Caller, String>;
+pub type Session = Result<Caller, Error>;
 
 /// The handles.
 pub fn app<'a>(ctx: &Context<'a>) -> Result<&'a App, Error> {
@@ -21,7 +21,7 @@ pub fn caller<'a>(ctx: &Context<'a>) -> Result<&'a Caller, Error> {
             Error::Unauthenticated("the token has expired: get a new one and connect again".into()),
         ),
         Some(Ok(caller)) => Ok(caller),
-        Some(Err(reason)) => Err(Error::Unauthenticated(reason.clone())),
+        Some(Err(error)) => Err(error.clone()),
         None => Err(Error::Unauthenticated(
             "send a token: `Authorization: Bearer …`".into(),
         )),

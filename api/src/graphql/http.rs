@@ -7,7 +7,6 @@
 //! no batches; a request ends in time; every error has a code and the request's id.
 
 use std::{
-    any::TypeId,
     convert::Infallible,
     pin::Pin,
     sync::Arc,
@@ -74,7 +73,7 @@ impl Endpoint {
                 actor,
                 request_id: request_id.to_owned(),
             }),
-            Err(error) => Err(Seen::of(error).message),
+            Err(error) => Err(error),
         })
     }
 
@@ -85,16 +84,6 @@ impl Endpoint {
                 data.insert(Loaders::new(&self.app, &caller.actor));
             }
             data.insert::<Session>(session);
-        }
-        data
-    }
-
-    /// Loaders for one more operation of a session.
-    pub(super) fn loaders(&self, session: Option<&Data>) -> Data {
-        let mut data = Data::default();
-        let session = session.and_then(|data| data.get(&TypeId::of::<Session>()));
-        if let Some(Ok(caller)) = session.and_then(|session| session.downcast_ref::<Session>()) {
-            data.insert(Loaders::new(&self.app, &caller.actor));
         }
         data
     }

@@ -14,7 +14,9 @@ mod viewer;
 
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
-use crate::{App, checks, collections, events, exports, jobs, records, tasks, transfers, versions};
+use crate::{
+    App, api_keys, checks, collections, events, exports, jobs, records, tasks, transfers, versions,
+};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -29,6 +31,7 @@ pub struct Query(
     exports::graphql::ExportQuery,
     events::graphql::EventQuery,
     jobs::graphql::JobQuery,
+    api_keys::graphql::ApiKeyQuery,
 );
 
 /// Everything that can be done.
@@ -43,6 +46,7 @@ pub struct Mutation(
     tasks::graphql::TaskMutation,
     exports::graphql::ExportMutation,
     jobs::graphql::JobMutation,
+    api_keys::graphql::ApiKeyMutation,
 );
 
 /// Everything that can be watched.

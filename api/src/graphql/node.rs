@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     App, Error,
+    api_keys::{self, graphql::ApiKeyObject},
     auth::Caller,
     checks::{self, graphql::CheckObject},
     collections::{self, graphql::CollectionObject},
@@ -53,6 +54,8 @@ pub(super) enum Node {
     Job(JobObject),
     /// An event.
     Event(EventObject),
+    /// An API key.
+    ApiKey(ApiKeyObject),
 }
 
 async fn find(app: &App, caller: &Caller, id: AnyId) -> std::result::Result<Option<Node>, Error> {
@@ -89,6 +92,9 @@ async fn find(app: &App, caller: &Caller, id: AnyId) -> std::result::Result<Opti
         AnyId::Event(_) => events::store::lookup(db, actor, uuid)
             .await?
             .map(|row| EventObject(row).into()),
+        AnyId::ApiKey(_) => api_keys::store::lookup(db, actor, uuid)
+            .await?
+            .map(|row| ApiKeyObject(row).into()),
     })
 }
 

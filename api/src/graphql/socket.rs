@@ -4,7 +4,8 @@
 //! Owns what keeps a connection in bounds: the time to introduce oneself, pings, how many operations there
 //! may be, a client that never reads, and the close codes. Does not own what operations do.
 //!
-//! Always: everything that waits has an end; what a client sends is only read when there is room for it.
+//! Always: everything that waits has an end; what a client sends is only read when there is room for it; who
+//! the client is, is asked again with each operation.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    ApiSchema, document,
+    document,
     http::{Endpoint, InSpan, TIMEOUT, out_of_time, span, with_codes},
 };
 
@@ -56,14 +57,14 @@ pub(super) async fn serve(
     let (inbox, messages) = mpsc::channel(INBOX);
     let executor = Answers {
         endpoint: endpoint.clone(),
-        schema: endpoint.schema.clone(),
         id: id.as_str().into(),
     };
     let messages = ReceiverStream::new(messages).map(Ok);
     let answers = Protocol::from_message_stream(executor, messages, WebSocketProtocols::GraphQLWS)
         .on_connection_init(move |payload| async move {
-            let token = introduced_by(&payload).or(token);
-            Ok(endpoint.data(token.as_deref(), &id).await)
+            let mut session = async_graphql::Data::default();
+            session.insert(Introduced(introduced_by(&payload).or(token)));
+            Ok(session)
         })
         .keepalive_timeout(SILENCE);
     let mut answers = std::pin::pin!(answers);
@@ -134,6 +135,9 @@ fn introduced_by(payload: &serde_json::Value) -> Option<String> {
     };
     Some(token.trim().to_owned())
 }
+
+/// The token that the client came with.
+struct Introduced(Option<String>);
 
 /// What a connection has said so far.
 #[derive(Default)]
@@ -207,13 +211,12 @@ impl Connection {
 #[derive(Clone)]
 struct Answers {
     endpoint: Endpoint,
-    schema: ApiSchema,
     id: Arc<str>,
 }
 
 impl Executor for Answers {
     async fn execute(&self, request: Request) -> Response {
-        with_codes(self.schema.execute(request).await, &self.id)
+        with_codes(self.endpoint.schema.execute(request).await, &self.id)
     }
 
     fn execute_stream(
@@ -230,9 +233,19 @@ impl Executor for Answers {
             }
         };
         // Loaders of its own: one operation that is dropped never takes what another waits for.
-        request.data = self.endpoint.loaders(session.as_deref());
-        let answers = Executor::execute_stream(&self.schema, request, session);
-        let mut answers = InSpan::new(answers, span(&id)).boxed();
+        let endpoint = self.endpoint.clone();
+        let request_id = Arc::clone(&id);
+        let answers = stream::once(async move {
+            let token = session
+                .as_deref()
+                .and_then(|session| session.get(&std::any::TypeId::of::<Introduced>()))
+                .and_then(|introduced| introduced.downcast_ref::<Introduced>())
+                .and_then(|introduced| introduced.0.as_deref());
+            request.data = endpoint.data(token, &request_id).await;
+            endpoint.schema.execute_stream(request)
+        })
+        .flatten();
+        let mut answers = InSpan::new(answers.boxed(), span(&id)).boxed();
         if operation != OperationType::Subscription {
             answers = stream::once(async move {
                 let answer = tokio::time::timeout(TIMEOUT, answers.next()).await;

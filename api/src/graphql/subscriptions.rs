@@ -1,7 +1,8 @@
 //! What can be watched.
 //!
 //! Always: an announcement only says "read again"; what is sent was read under the viewer's own access rule
-//! at that moment, so a permission that was lost ends what is seen; a stream ends with the token.
+//! at that moment, so a permission that was lost ends what is seen; a stream ends with the token, or with the
+//! API key that was revoked.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -16,7 +17,7 @@ use super::{
     ids::parse,
 };
 use crate::{
-    App, Error,
+    App, Error, api_keys,
     auth::Caller,
     changes::{Change, Listener},
     exports::{self, graphql::ExportObject},
@@ -71,7 +72,7 @@ impl<S> Watch<S> {
         })
     }
 
-    /// The next change that matters; `None` when the token has ended.
+    /// The next change that matters; `None` when the token has ended, or the API key.
     async fn next(&mut self, matters: impl Fn(&Change) -> bool) -> Option<Change> {
         loop {
             let left = (self.caller.actor.expires_at - self.app.clock().now())
@@ -81,6 +82,8 @@ impl<S> Watch<S> {
                 .await
                 .ok()??;
             if change == Change::Missed || matters(&change) {
+                let taken = api_keys::service::still_taken(&self.app, &self.caller.actor);
+                taken.await.ok()?;
                 return Some(change);
             }
         }

@@ -198,6 +198,8 @@ typed_ids! {
     JobId = "job" as Job;
     /// What happened.
     EventId = "event" as Event;
+    /// A way in for a service of somebody else's.
+    ApiKeyId = "apikey" as ApiKey;
 }
 
 #[cfg(test)]

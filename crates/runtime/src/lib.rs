@@ -1,7 +1,7 @@
 //! What both processes, `api` and `worker`, are made of.
 //!
 //! Owns reading settings, stopping in an orderly way, logging, time and new ids, retrying,
-//! and the doors to the queue and the object store. Does not own any rule of Muniment's:
+//! and the doors to the queue, the object store and the identity provider. Does not own any rule of Muniment's:
 //! nothing here knows what a record is, and nothing of ours is imported.
 //!
 //! Always: the current time is read in [`clock`], new ids are made in [`ids`], tasks are
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod net;
+pub mod openid;
 pub mod queue;
 pub mod s3;
 pub mod services;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use futures::StreamExt;
 use graphql_client::{GraphQLQuery, QueryBody};
 use runtime::backoff::{self, Policy};
 use runtime::telemetry::trace;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::error::looks_like_graphql;
@@ -104,12 +105,18 @@ impl HttpApi {
         Q::Variables: Sync,
     {
         let body = Q::build_query(variables);
-        backoff::retry(&self.retry, ApiError::is_retryable, || async {
-            let answer = self.ask_once::<Q>(&body).await;
+        // A refused token is replaced once: a second refusal is meant for the worker, not for the token.
+        let refusals = AtomicU32::new(0);
+        let retryable =
+            |error: &ApiError| error.is_retryable() && refusals.load(Ordering::Relaxed) < 2;
+        backoff::retry(&self.retry, retryable, || async {
+            let token = self.tokens.token().await?;
+            let answer = self.ask_once::<Q>(&body, &token).await;
             if let Err(error) = &answer {
                 tracing::debug!(operation = body.operation_name, %error, "the API did not answer");
                 if error.is_unauthenticated() {
-                    self.tokens.refused();
+                    refusals.fetch_add(1, Ordering::Relaxed);
+                    self.tokens.refused(&token);
                 }
             }
             answer
@@ -120,11 +127,11 @@ impl HttpApi {
     async fn ask_once<Q: GraphQLQuery>(
         &self,
         body: &QueryBody<Q::Variables>,
+        token: &SecretString,
     ) -> Result<Q::ResponseData, ApiError>
     where
         Q::Variables: Serialize + Sync,
     {
-        let token = self.tokens.token().await?;
         let mut request = self.http.post(&self.url);
         if let Some(traceparent) = trace::current() {
             request = request.header(trace::TRACEPARENT, traceparent);

@@ -7,6 +7,7 @@
 //! may be repeated without harm, so a request whose answer was lost is sent again.
 
 mod batch;
+mod credentials;
 mod error;
 mod http;
 mod items;
@@ -23,6 +24,7 @@ use contract::JobId;
 use crate::uploads::event::Written;
 
 pub(crate) use batch::Batch;
+pub use credentials::{ClientCredentials, ClientCredentialsSettings};
 pub use error::ApiError;
 pub use http::{ApiSettings, HttpApi, client_for};
 pub use items::{CheckStatus, ExportItem, ItemCheck, ItemFormat, ItemPage};

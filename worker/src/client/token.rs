@@ -11,8 +11,8 @@ pub trait TokenSource: Send + Sync + 'static {
     /// A token that is valid now. It is asked for with every request, so it should be kept.
     async fn token(&self) -> Result<SecretString, ApiError>;
 
-    /// The API did not take the last token: get another next time.
-    fn refused(&self) {}
+    /// The API did not take this token: give another next time.
+    fn refused(&self, _token: &SecretString) {}
 }
 
 /// Always the same token.

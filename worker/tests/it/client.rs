@@ -52,7 +52,7 @@ impl TokenSource for Tokens {
         Ok(format!("token {}", self.0.load(Ordering::SeqCst)).into())
     }
 
-    fn refused(&self) {
+    fn refused(&self, _token: &SecretString) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -291,6 +291,16 @@ async fn trying_again_has_an_end() {
         let (answer, asked) = ask(answers, async |api| api.fail_jobs(&[]).await).await;
         assert!(answer.is_err_and(|error| error.is_retryable()));
         assert_eq!(asked.len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_refused_with_a_new_token_too_asks_no_more() {
+    for answer in [(401, json!("no")), (200, refusal("UNAUTHENTICATED"))] {
+        let (answer, asked) = ask(vec![answer; 10], async |api| api.fail_jobs(&[]).await).await;
+        assert!(answer.is_err_and(|error| error.is_retryable()), "later");
+        let tokens: Vec<&str> = asked.iter().map(|(_, token)| token.as_str()).collect();
+        assert_eq!(tokens, ["Bearer token 0", "Bearer token 1"]);
     }
 }
 

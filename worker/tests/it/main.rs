@@ -6,6 +6,7 @@ mod checks;
 mod clamd;
 mod client;
 mod consumer;
+mod credentials;
 mod dispositions;
 mod exports;
 mod faults;
