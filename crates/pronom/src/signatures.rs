@@ -29,7 +29,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Signatures {
     version: String,
+    created: String,
     container_version: String,
+    counts: (usize, usize),
     pub(crate) formats: Vec<Format>,
     pub(crate) matcher: Matcher,
     pub(crate) containers: Containers,
@@ -110,6 +112,8 @@ impl Signatures {
             matcher: Matcher::new(prepared.collect(), priorities),
             containers: Containers::new(&model.containers),
             version: model.version,
+            created: model.created,
+            counts: (model.signatures.len(), model.containers.len()),
             container_version: model.container_version,
             formats: model.formats,
             by_puid,
@@ -122,9 +126,19 @@ impl Signatures {
         &self.version
     }
 
+    /// When the binary signatures were made, as their file says: `2022-11-01T11:18:43`; empty if it does not say.
+    pub fn created(&self) -> &str {
+        &self.created
+    }
+
     /// The version of the container signatures, for example `20200121`; empty if there are none.
     pub fn container_version(&self) -> &str {
         &self.container_version
+    }
+
+    /// How many binary signatures and how many container signatures the files hold.
+    pub fn counts(&self) -> (usize, usize) {
+        self.counts
     }
 
     /// The format with this PRONOM unique identifier.

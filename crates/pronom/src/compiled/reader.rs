@@ -15,6 +15,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Model> {
     let mut reader = Reader { rest: bytes };
     let model = Model {
         version: reader.text()?,
+        created: reader.text()?,
         container_version: reader.text()?,
         formats: reader.list(Reader::format)?,
         signatures: reader.list(Reader::signature)?,
