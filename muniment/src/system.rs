@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use api::auth::Role;
 use muniment::process;
+use muniment::signature_store::{Files, InUse};
 use runtime::config;
 use runtime::secrecy::SecretString;
 use worker::checks::antivirus::{ClamdAddress, ClamdSettings};
 
 use crate::data_folder::{self, DataFolder};
 use crate::failure::Failure;
+use crate::signatures;
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
@@ -37,13 +39,15 @@ impl Settings {
 
     fn with_environment(self) -> Result<process::Settings, Failure> {
         let environment = config::Settings::from_env("MUNIMENT_");
-        let (database_url, clamd, limit) = environment
+        let (database_url, clamd, limit, signatures) = environment
             .read(|read| {
                 for other in [
                     "MUNIMENT_TOKEN",
                     "MUNIMENT_SERVER",
                     "MUNIMENT_LOG",
                     "MUNIMENT_TEST_",
+                    "MUNIMENT_PRONOM_INDEX",
+                    "MUNIMENT_PRONOM_SERVICE",
                 ] {
                     read.ignore(other);
                 }
@@ -54,7 +58,8 @@ impl Settings {
                 if let Some(Err(problem)) = &clamd {
                     read.problem("MUNIMENT_CLAMD", problem);
                 }
-                (database_url, clamd.and_then(Result::ok), limit)
+                let signatures = signature_files(read);
+                (database_url, clamd.and_then(Result::ok), limit, signatures)
             })
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
@@ -67,9 +72,37 @@ impl Settings {
                 }
                 settings
             }),
+            signatures,
             ..process::Settings::over(&self.data)
         })
     }
+}
+
+/// The signature files that the environment names.
+fn signature_files(read: &mut config::Reader<'_>) -> Option<Files> {
+    let binary = read.string("MUNIMENT_PRONOM_SIGNATURES").optional();
+    let container = read.string("MUNIMENT_PRONOM_CONTAINERS").optional();
+    if container.is_some() && binary.is_none() {
+        read.problem(
+            "MUNIMENT_PRONOM_CONTAINERS",
+            "needs MUNIMENT_PRONOM_SIGNATURES beside it",
+        );
+    }
+    Some(Files {
+        binary: binary?.into(),
+        container: container.map(Into::into),
+    })
+}
+
+/// The signature files that the environment names, for commands that start no system.
+pub(crate) fn configured_signatures() -> Result<Option<Files>, Failure> {
+    config::Settings::from_env("MUNIMENT_PRONOM_")
+        .read(|read| {
+            read.ignore("MUNIMENT_PRONOM_INDEX");
+            read.ignore("MUNIMENT_PRONOM_SERVICE");
+            signature_files(read)
+        })
+        .map_err(|problems| Failure::new(problems.to_string()))
 }
 
 /// `host:port` or `/path/of/the/socket`, several with commas between: they are tried in turn.
@@ -138,6 +171,11 @@ impl System {
         self.inner.api_url()
     }
 
+    /// What formats are identified with.
+    pub(crate) fn signatures(&self) -> &InUse {
+        self.inner.signatures()
+    }
+
     /// A token that this system takes.
     pub(crate) fn token(&self, request: &TokenRequest) -> Result<SecretString, Failure> {
         self.inner
@@ -181,6 +219,7 @@ fn explain(error: process::StartError) -> Failure {
         process::StartError::Listen(..) => {
             Some("another program has the address: stop it, or name another one with --listen")
         }
+        process::StartError::Signatures(_) => Some(signatures::REPAIR),
         process::StartError::Database(text) if text.contains("full") => {
             Some("the disk is full: make room, then run the same command again; nothing is lost")
         }
