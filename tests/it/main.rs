@@ -15,5 +15,6 @@ mod flow;
 mod mutations;
 mod readme;
 mod schema;
+mod signatures;
 mod subscriptions;
 mod unlucky;
