@@ -206,12 +206,8 @@ pub fn install(data: &Path, pair: &NewPair, force: bool) -> Result<(Installed, I
         .tempdir_in(&folder)
         .map_err(at(&folder))?;
     let (name, signatures) = stage(staging.path(), pair)?;
-    let before = match in_use(data, None) {
-        Ok(before) => Some(before),
-        // What cannot be read is what an update repairs.
-        Err(_) => None,
-    };
-    if let Some(before) = &before {
+    // What cannot be read is what an update repairs.
+    if let Ok(before) = &in_use(data, None) {
         if same_files(data, staging.path())? {
             return Ok((Installed::AlreadyInUse, before.clone()));
         }

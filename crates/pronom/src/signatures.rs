@@ -59,6 +59,16 @@ impl Signatures {
         load::load(binary, container).map(Self::from_model)
     }
 
+    /// Signatures from the texts of such files. Container signatures go by the number that their file gives itself.
+    ///
+    /// ```
+    /// let wrong = pronom::Signatures::from_xml("<html/>", None);
+    /// assert!(wrong.unwrap_err().to_string().starts_with("binary signatures:1: <html>"));
+    /// ```
+    pub fn from_xml(binary: &str, container: Option<&str>) -> Result<Self, LoadError> {
+        load::parse(binary, container).map(Self::from_model)
+    }
+
     /// Signatures that [`compile`](crate::compile) has written.
     pub fn from_compiled(bytes: &[u8]) -> Result<Self, LoadError> {
         compiled::decode(bytes).map(Self::from_model)

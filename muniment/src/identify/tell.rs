@@ -212,7 +212,7 @@ fn why_text(found: &Identification, why: &Why) -> String {
         };
         text.push_str(&under(&format!("{} matched too; {by}", lower.puid)));
     }
-    for near in &why.near_misses {
+    for near in why.near_misses.iter().take(MOST_NEAR) {
         let found = if near.found.is_empty() {
             String::new()
         } else {
@@ -220,11 +220,17 @@ fn why_text(found: &Identification, why: &Why) -> String {
         };
         text.push_str(&under(&format!("nearly {near}{found}")));
     }
+    if let Some(more @ 1..) = why.near_misses.len().checked_sub(MOST_NEAR) {
+        text.push_str(&under(&format!("and {more} more (--json has them)")));
+    }
     if text.is_empty() {
         text.push_str(&under("no signature came close"));
     }
     text
 }
+
+/// What is less near tells people less; programs get all.
+const MOST_NEAR: usize = 12;
 
 fn under(line: &str) -> String {
     format!("\n    {}", plain(line))
@@ -429,6 +435,8 @@ mod tests {
             explain["outranked"][0],
             json!({"puid": "fmt/18", "by": "fmt/354"})
         );
+        let plain = explained("a.pdf", b"%PDF-1.4 and no more\n%%EOF\n").text();
+        assert!(plain.contains("more (--json has them)"), "{plain}");
         let nothing = explained("a", b"?").text();
         assert!(
             nothing.ends_with("\n    no signature came close"),

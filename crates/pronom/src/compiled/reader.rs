@@ -54,6 +54,12 @@ impl<'a> Reader<'a> {
         self.number().filter(|offset| *offset <= MAX_OFFSET)
     }
 
+    /// From where to where something may be.
+    fn offsets(&mut self) -> Option<(u32, u32)> {
+        let (min, max) = (self.offset()?, self.offset()?);
+        (min <= max).then_some((min, max))
+    }
+
     fn run(&mut self) -> Option<&'a [u8]> {
         let count = self.number()?;
         self.take(count as usize)
@@ -98,9 +104,10 @@ impl<'a> Reader<'a> {
             _ => return None,
         };
         let subsequences = self.list(|reader| {
+            let (min, max) = reader.offsets()?;
             Some(SubSequence {
-                min: reader.offset()?,
-                max: reader.offset()?,
+                min,
+                max,
                 anchor: reader.pattern()?,
                 left: reader.list(Self::alternatives)?,
                 right: reader.list(Self::alternatives)?,
@@ -115,9 +122,10 @@ impl<'a> Reader<'a> {
 
     fn alternatives(&mut self) -> Option<Alternatives> {
         let level = self.list(|reader| {
+            let (min, max) = reader.offsets()?;
             Some(Fragment {
-                min: reader.offset()?,
-                max: reader.offset()?,
+                min,
+                max,
                 pattern: reader.pattern()?,
             })
         })?;
