@@ -82,8 +82,11 @@ async fn what_was_accepted_is_identified_again_after_an_update_and_the_old_run_s
     };
     let run = |run: i32, signatures: &str| json!({"kind": "FORMAT", "run": run, "status": "PASSED", "signatureVersion": signatures});
     let (old, new) = (run(1, "V200/20260201"), run(2, "V201/20260201"));
-    assert_eq!(format(&version["checks"]), [new.clone()]);
-    assert_eq!(format(&version["checkHistory"]["nodes"]), [old, new]);
+    assert_eq!(
+        format(&version["checkHistory"]["nodes"]),
+        [old, new.clone()]
+    );
+    assert_eq!(format(&version["checks"]), [new]);
     system.shutdown().await;
 }
 

@@ -102,7 +102,7 @@ fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 }
 
 #[expect(clippy::print_stderr, reason = "the seed makes a failure repeatable")]
-fn run(target: &str, seeds: Vec<Vec<u8>>, look: fn(&[u8])) {
+fn run(target: &str, seeds: &[Vec<u8>], look: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/regressions")
         .join(target);
@@ -116,11 +116,11 @@ fn run(target: &str, seeds: Vec<Vec<u8>>, look: fn(&[u8])) {
     let begin = Instant::now();
     let mut count = 0_u64;
     while begin.elapsed() < long {
-        let bytes = mutated(&seeds, &mut random);
+        let bytes = mutated(seeds, &mut random);
         count += 1;
-        let began = Instant::now();
+        let tried = Instant::now();
         let broken = panic::catch_unwind(|| look(&bytes)).is_err();
-        let slow = began.elapsed() > LONGEST;
+        let slow = tried.elapsed() > LONGEST;
         if broken || slow {
             let path = std::env::temp_dir().join(format!("pronom-{target}-{seed:x}-{count}"));
             fs::write(&path, &bytes).expect("writable");
@@ -158,23 +158,19 @@ fn good_files() -> Vec<Vec<u8>> {
 
 #[test]
 fn any_bytes_are_a_file() {
-    run("file", good_files(), targets::file);
+    run("file", &good_files(), targets::file);
 }
 
 #[test]
 fn any_bytes_are_a_binary_signature_file_or_refused() {
-    run(
-        "binary_xml",
-        vec![targets::BINARY.into()],
-        targets::binary_xml,
-    );
+    run("binary_xml", &[targets::BINARY.into()], targets::binary_xml);
 }
 
 #[test]
 fn any_bytes_are_a_container_signature_file_or_refused() {
     run(
         "container_xml",
-        vec![targets::CONTAINER.into()],
+        &[targets::CONTAINER.into()],
         targets::container_xml,
     );
 }
@@ -188,5 +184,5 @@ fn any_bytes_are_compiled_signatures_or_refused() {
     fs::write(&binary, targets::BINARY).expect("writable");
     fs::write(&container, targets::CONTAINER).expect("writable");
     let compiled = pronom::compile(&binary, Some(&container)).expect("understood");
-    run("compiled", vec![compiled], targets::compiled);
+    run("compiled", &[compiled], targets::compiled);
 }

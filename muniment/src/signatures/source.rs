@@ -45,12 +45,17 @@ impl Source {
     }
 
     fn parse_one(named: &str) -> Result<Self, Failure> {
+        let ends_in = |url: &Url, ending: &str| {
+            let (_, found) = url.path().rsplit_once('.').unwrap_or_default();
+            found.eq_ignore_ascii_case(ending)
+        };
         match place(named)? {
-            Place::Url(url) if url.path().ends_with(".asmx") => Ok(Self::Service(url)),
-            Place::Url(url) if url.path().ends_with(".json") => Ok(Self::Index(url)),
-            Place::Url(url) if url.path().ends_with('/') => {
-                url.join("signatures.json").map(Self::Index).map_err(|_| no_address(named))
-            }
+            Place::Url(url) if ends_in(&url, "asmx") => Ok(Self::Service(url)),
+            Place::Url(url) if ends_in(&url, "json") => Ok(Self::Index(url)),
+            Place::Url(url) if url.path().ends_with('/') => url
+                .join("signatures.json")
+                .map(Self::Index)
+                .map_err(|_| no_address(named)),
             Place::Path(path) if path.is_dir() => Ok(Self::Folder(path)),
             _ => Err(Failure::new(format!(
                 "{} is neither a folder nor the address of a list of signature files",
