@@ -1,6 +1,11 @@
 //! Newer signatures: who uses them, and what becomes of what was identified with older ones.
 
-use std::{path::Path, time::Duration};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use api::auth::Role;
 use muniment::{
@@ -154,12 +159,12 @@ fn an_update_reaches_a_served_data_folder_and_the_list_shows_it() {
     let usb = usb.to_str().unwrap();
     let said = signatures(&["update", "--from", usb]);
     assert!(
-        said.starts_with("now in use: PRONOM V201 of 2026-01-19"),
+        said.starts_with("installed: PRONOM V201 of 2026-01-19"),
         "{said}"
     );
     let said = signatures(&["update", "--from", usb]);
     assert!(
-        said.starts_with("nothing newer; in use: PRONOM V201"),
+        said.starts_with("nothing newer than: PRONOM V201"),
         "{said}"
     );
     let list = signatures(&["list"]);
@@ -174,4 +179,28 @@ fn an_update_reaches_a_served_data_folder_and_the_list_shows_it() {
         "{list}"
     );
     drop(served);
+}
+
+#[test]
+fn serving_with_old_signatures_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(muniment())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("more than a year old"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = said.unwrap();
+    assert!(
+        said.contains("V109") && said.contains("2022-11-01"),
+        "{said}"
+    );
+    assert!(said.contains("muniment signatures update"), "{said}");
 }

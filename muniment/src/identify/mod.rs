@@ -31,6 +31,9 @@ use crate::text::plain;
 Folders are walked in the order of their names; links in them are not followed, and said. The
 answers are those of DROID with a full scan. A file of no known format is an answer like any other.
 
+The signatures are those of --signature-file, or those that the data folder --data uses; else those
+that MUNIMENT_PRONOM_SIGNATURES and MUNIMENT_PRONOM_CONTAINERS name, else the built-in ones.
+
 With --json, each line is an object: path, puids, basis (container, signature or extension),
 mismatch (of the extension), mime, bytes_read, error. Some lines have more: container_error, where
 the file begins like a container and could not be opened as one; path_bytes (hex), where the path

@@ -23,6 +23,7 @@ use crate::failure::{Failure, io_reason};
 use crate::interrupt;
 use crate::output;
 use crate::progress::Screen;
+use crate::system;
 use crate::text::plain;
 
 const BINARY: &str = "binary";
@@ -103,10 +104,13 @@ pub(super) async fn run(arguments: &Arguments, screen: &Screen) -> Result<(), Fa
     let patience = arguments.patience();
     let (done, in_use) = interrupt::or(update(arguments, patience, screen)).await?;
     screen.clear();
+    if system::configured_signatures()?.is_some() {
+        screen.say("MUNIMENT_PRONOM_SIGNATURES is set: what it names is used in place of the data folder's signatures");
+    }
     let said = described(&in_use);
     output::line(match done {
-        Installed::New => format!("now in use: {said}"),
-        Installed::AlreadyInUse => format!("nothing newer; in use: {said}"),
+        Installed::New => format!("installed: {said}"),
+        Installed::AlreadyInUse => format!("nothing newer than: {said}"),
     })
 }
 
