@@ -7,6 +7,7 @@
 //! grow with their number.
 
 mod in_order;
+mod line;
 mod tell;
 
 use std::io::IsTerminal;

@@ -1,6 +1,9 @@
 //! Pairs of signature files in a data folder.
 
-use super::*;
+use super::{
+    install::{STAGING, lock},
+    *,
+};
 
 const FORMAT: &str = include_str!("../../tests/signatures/binary.xml");
 const CONTAINER: &str = include_str!("../../tests/signatures/container.xml");
