@@ -63,7 +63,7 @@ pub async fn ended(
     let before = checks
         .iter()
         .position(|check| check.current && check.kind == checks[at].kind);
-    let told = told(version, before.map(|before| &checks[before]));
+    let was = told(version, before.map(|before| &checks[before]));
     let counts = checks[at].status == Status::Passed;
     if counts {
         if let Some(before) = before {
@@ -75,7 +75,7 @@ pub async fn ended(
         super::reports::keep_format(version, rules, result);
     }
     let after = if counts {
-        self::told(version, Some(&checks[at]))
+        told(version, Some(&checks[at]))
     } else {
         let found = result.evidence.format.as_ref();
         let puid = found
@@ -94,7 +94,7 @@ pub async fn ended(
             },
             collection_id: Some(version.collection_id),
             record_id: Some(version.record_id),
-            before: Some(told),
+            before: Some(was),
             after: Some(after),
         },
     );

@@ -26,6 +26,11 @@ use crate::progress::Screen;
 use crate::system;
 use crate::text::plain;
 
+/// What The National Archives' release workflow writes, and DROID asks first.
+const INDEX: &str = "https://pronom.nationalarchives.gov.uk/signatures.json";
+/// What versions of DROID before that ask, and later ones when there is no answer.
+const SERVICE: &str = "https://www.nationalarchives.gov.uk/pronom/service.asmx";
+
 const BINARY: &str = "binary";
 const CONTAINER: &str = "container";
 
@@ -75,7 +80,8 @@ pub(crate) struct Arguments {
         long,
         value_name = "URL",
         env = "MUNIMENT_PRONOM_INDEX",
-        default_value = "https://pronom.nationalarchives.gov.uk/signatures.json"
+        default_value = INDEX,
+        value_parser = |text: &str| address(text, INDEX)
     )]
     index: Url,
 
@@ -84,9 +90,19 @@ pub(crate) struct Arguments {
         long,
         value_name = "URL",
         env = "MUNIMENT_PRONOM_SERVICE",
-        default_value = "https://www.nationalarchives.gov.uk/pronom/service.asmx"
+        default_value = SERVICE,
+        value_parser = |text: &str| address(text, SERVICE)
     )]
     service: Url,
+}
+
+/// A setting that is empty counts as not set, here as everywhere.
+fn address(text: &str, default: &str) -> Result<Url, String> {
+    let text = if text.is_empty() { default } else { text };
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or_else(|| "an address begins with http:// or https://".to_owned())
 }
 
 impl Arguments {

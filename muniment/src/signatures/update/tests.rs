@@ -385,3 +385,9 @@ async fn files_and_folders_of_this_machine_and_addresses_of_files_are_taken() {
         assert_eq!(versions(data.path()), expected);
     }
 }
+
+#[test]
+fn an_address_that_is_left_empty_is_the_usual_one() {
+    assert_eq!(address("", INDEX).map(String::from), Ok(INDEX.to_owned()));
+    assert!(address("ftp://a.example/", INDEX).is_err());
+}
