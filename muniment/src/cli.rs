@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     /// Identify file formats by PRONOM signatures
     Identify(identify::Arguments),
-    /// Print or compile PRONOM signatures
+    /// List, update or compile PRONOM signatures
     #[command(subcommand)]
     Signatures(signatures::Command),
     /// Print a token for a system that runs over a data folder

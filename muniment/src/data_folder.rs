@@ -64,6 +64,14 @@ impl DataFolder {
     }
 }
 
+/// Makes a folder a data folder if it is none yet; one that another process is using stays as it is.
+pub(crate) fn prepare(path: &Path) -> Result<(), Failure> {
+    match read_version(path)? {
+        Some(_) => Ok(()),
+        None => DataFolder::open(path).map(drop),
+    }
+}
+
 /// Looks at a folder that another process may be using: it must be there, and of a version that
 /// this program understands.
 pub(crate) fn check(path: &Path) -> Result<(), Failure> {

@@ -5,5 +5,6 @@
 
 mod keys;
 pub mod process;
+pub mod signature_store;
 
 pub use process::{Settings, StartError, System};

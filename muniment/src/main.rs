@@ -67,12 +67,12 @@ fn carry_out(command: &Command, screen: &Screen) -> Result<Outcome, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(arguments, screen),
         Command::Identify(arguments) => identify::run(arguments, screen),
-        Command::Signatures(command) => signatures::run(command),
+        Command::Signatures(command) => wait_for(signatures::run(command, screen)),
         Command::Token(arguments) => token::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Transfer(arguments) => wait_for(transfer::run(arguments, screen)),
         Command::Export(arguments) => wait_for(export::run(arguments, screen)),
-        Command::Serve(arguments) => wait_for(serve::run(arguments)),
+        Command::Serve(arguments) => wait_for(serve::run(arguments, screen)),
         Command::Migrate(arguments) => wait_for(migrate::run(arguments)),
     }
 }

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use crate::signature_store::{self, InUse};
 use api::{
     App, Parts,
     auth::{Role, token::EmbeddedIdentity},
@@ -63,6 +64,8 @@ pub struct Settings {
     pub database_url: Option<SecretString>,
     /// Where clamd is; without it, nothing is scanned.
     pub clamd: Option<ClamdSettings>,
+    /// Which PRONOM signatures to use; without them, the data folder's, else the built-in ones.
+    pub signatures: Option<signature_store::Files>,
     /// Times and sizes.
     pub limits: api::Limits,
     /// How the worker works.
@@ -77,6 +80,7 @@ impl Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database_url: None,
             clamd: None,
+            signatures: None,
             limits: api::Limits::default(),
             worker: worker::Config {
                 name: "embedded".to_owned(),
@@ -113,6 +117,9 @@ pub enum StartError {
         "the database was written by a newer version of Muniment ({0}); use that version, or another data folder"
     )]
     NewerDatabase(String),
+    /// The PRONOM signatures cannot be used.
+    #[error("{0}")]
+    Signatures(#[from] signature_store::Error),
     /// A defect, or a part that does not answer.
     #[error("{0}")]
     Other(String),
@@ -123,6 +130,7 @@ pub struct System {
     app: App,
     identity: EmbeddedIdentity,
     address: SocketAddr,
+    signatures: InUse,
     worker: Shutdown,
     api: Shutdown,
     store: Shutdown,
@@ -143,6 +151,7 @@ impl System {
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|error| StartError::Listen(settings.listen, error))?;
+        let signatures = signature_store::in_use(&settings.data, settings.signatures.as_ref())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let identity = open_identity(&settings.data, Arc::clone(&clock))?;
         let (worker, api, store) = (Shutdown::new(), Shutdown::new(), Shutdown::new());
@@ -178,6 +187,7 @@ impl System {
             app,
             identity,
             address,
+            signatures,
             worker,
             api,
             store,
@@ -205,7 +215,7 @@ impl System {
             queue,
             client,
             scanner,
-            pronom::Signatures::builtin(),
+            self.signatures.signatures,
             clock,
         )
         .map_err(|error| StartError::Other(error.to_string()))?;
@@ -220,6 +230,11 @@ impl System {
     /// Where the API listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What formats are identified with.
+    pub fn signatures(&self) -> &InUse {
+        &self.signatures
     }
 
     /// The GraphQL endpoint, as clients on this machine reach it.

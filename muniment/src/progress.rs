@@ -25,6 +25,8 @@ pub(crate) enum Unit {
     Files,
     /// Bytes.
     Bytes,
+    /// Files of which nobody knows how many there are.
+    Uncounted,
 }
 
 /// Standard error. Clones share it.
@@ -167,6 +169,7 @@ impl Stage {
         let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
         match self.unit {
             Unit::Files => format!("{} {} of {}", self.name, grouped(done), grouped(total)),
+            Unit::Uncounted => format!("{} {}", self.name, grouped(done)),
             Unit::Bytes => format!("{} {} of {}", self.name, size(done), size(total)),
         }
     }
@@ -178,6 +181,7 @@ fn style(unit: Unit) -> ProgressStyle {
         Unit::Bytes => {
             "{prefix:>10} [{bar:32}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}"
         }
+        Unit::Uncounted => "{prefix:>10} {human_pos} files, {elapsed}",
     };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -199,10 +203,11 @@ mod tests {
 
     #[test]
     fn the_bars_templates_are_valid() {
-        for unit in [Unit::Files, Unit::Bytes] {
+        for unit in [Unit::Files, Unit::Bytes, Unit::Uncounted] {
             let _ = style(unit);
         }
         assert!(ProgressStyle::with_template("{prefix:>10} [{bar:32}] {human_pos}").is_ok());
+        assert!(ProgressStyle::with_template("{prefix:>10} {human_pos} files, {elapsed}").is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use runtime::clock::{Clock, SystemClock};
 use runtime::secrecy::ExposeSecret;
 
 use crate::failure::{Failure, Outcome};
 use crate::interrupt;
 use crate::output;
+use crate::progress::Screen;
+use crate::signatures;
 use crate::system::{Settings, System, TokenRequest};
 
 /// How long the token that is printed at the start holds.
@@ -21,6 +24,10 @@ const SIGN_IN: Duration = Duration::from_hours(12);
 Starts the API, the worker, the object store, the queue and the database over one folder, and
 prints the address of the API and a token to sign in with. Ctrl-C finishes what is in hand and
 stops; a second Ctrl-C stops at once. What was cut off goes on at the next start.
+
+Formats are identified with the PRONOM signatures that MUNIMENT_PRONOM_SIGNATURES (a path; with
+MUNIMENT_PRONOM_CONTAINERS beside it) names, else with those that `muniment signatures update` put
+into the data folder, else with the built-in ones; it is said which, and when they are old.
 
 Examples:
   muniment serve
@@ -36,7 +43,7 @@ pub(crate) struct Arguments {
 }
 
 /// Carries the command out.
-pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Failure> {
     let settings = Settings {
         data: arguments.data.clone(),
         listen: arguments.listen,
@@ -50,6 +57,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     })?;
     output::line(format_args!("API    {}", system.api_url()))?;
     output::line(format_args!("token  {}", token.expose_secret()))?;
+    let in_use = system.signatures();
+    output::line(format_args!("formats {}", signatures::described(in_use)))?;
+    if let Some(old) = signatures::aged(in_use, SystemClock.now()) {
+        screen.say(old);
+    }
     interrupt::wait().await;
     interrupt::unless_again(system.shutdown()).await;
     Ok(Outcome::Good)

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use api::auth::Role;
 use muniment::process;
+use muniment::signature_store::{Files, InUse};
 use runtime::config;
 use runtime::secrecy::SecretString;
 
 use crate::data_folder::{self, DataFolder};
 use crate::failure::Failure;
+use crate::signatures;
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
@@ -36,27 +38,51 @@ impl Settings {
 
     fn with_environment(self) -> Result<process::Settings, Failure> {
         let environment = config::Settings::from_env("MUNIMENT_");
-        let (database_url, clamd) = environment
+        let (database_url, clamd, signatures) = environment
             .read(|read| {
                 for other in [
                     "MUNIMENT_TOKEN",
                     "MUNIMENT_SERVER",
                     "MUNIMENT_LOG",
                     "MUNIMENT_TEST_",
+                    "MUNIMENT_PRONOM_INDEX",
+                    "MUNIMENT_PRONOM_SERVICE",
                 ] {
                     read.ignore(other);
                 }
                 let database_url = read.secret("MUNIMENT_DATABASE_URL").optional();
-                (database_url, worker::settings::clamd(read))
+                let clamd = worker::settings::clamd(read);
+                (database_url, clamd, signature_files(read))
             })
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
             listen: self.listen,
             database_url,
             clamd,
+            signatures,
             ..process::Settings::over(&self.data)
         })
     }
+}
+
+/// The signature files that the environment names.
+fn signature_files(read: &mut config::Reader<'_>) -> Option<Files> {
+    let named = worker::settings::signatures(read)?;
+    Some(Files {
+        binary: named.binary,
+        container: named.container,
+    })
+}
+
+/// The signature files that the environment names, for commands that start no system.
+pub(crate) fn configured_signatures() -> Result<Option<Files>, Failure> {
+    config::Settings::from_env("MUNIMENT_PRONOM_")
+        .read(|read| {
+            read.ignore("MUNIMENT_PRONOM_INDEX");
+            read.ignore("MUNIMENT_PRONOM_SERVICE");
+            signature_files(read)
+        })
+        .map_err(|problems| Failure::new(problems.to_string()))
 }
 
 /// What a token says.
@@ -107,6 +133,11 @@ impl System {
         self.inner.api_url()
     }
 
+    /// What formats are identified with.
+    pub(crate) fn signatures(&self) -> &InUse {
+        self.inner.signatures()
+    }
+
     /// A token that this system takes.
     pub(crate) fn token(&self, request: &TokenRequest) -> Result<SecretString, Failure> {
         self.inner
@@ -150,6 +181,7 @@ fn explain(error: process::StartError) -> Failure {
         process::StartError::Listen(..) => {
             Some("another program has the address: stop it, or name another one with --listen")
         }
+        process::StartError::Signatures(_) => Some(signatures::REPAIR),
         process::StartError::Database(text) if text.contains("full") => {
             Some("the disk is full: make room, then run the same command again; nothing is lost")
         }

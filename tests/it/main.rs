@@ -18,5 +18,6 @@ mod mutations;
 mod readme;
 mod schema;
 mod services;
+mod signatures;
 mod subscriptions;
 mod unlucky;

@@ -22,7 +22,7 @@ use worker::{
     checks::antivirus::{Clamd, NoEngine, Scanner},
     client::{Api, ApiError, ClientCredentials, HttpApi, TokenSource, client_for},
     health::{self, Health},
-    settings::{Identity, ROWS, Settings},
+    settings::{Identity, ROWS, Settings, SignatureFiles},
     uploads,
 };
 
@@ -143,13 +143,14 @@ async fn work(settings: Settings) -> Result<(), String> {
             uploads::run(api, queue, wait, &stop).await;
         }));
     }
+    let signatures = signatures(settings.signatures)?;
     let worker = Worker::with_api(
         settings.config,
         api,
         queue,
         s3::client(&settings.s3).await,
         scanner,
-        pronom::Signatures::builtin(),
+        signatures,
         clock,
     );
     let stop = shutdown.clone();
@@ -158,6 +159,16 @@ async fn work(settings: Settings) -> Result<(), String> {
     let drained = shutdown.drain(grace).await;
     tracing::info!(?drained, "the worker has ended");
     Ok(())
+}
+
+/// The signatures that settings name, else the built-in ones. They stay for as long as the process runs.
+fn signatures(named: Option<SignatureFiles>) -> Result<&'static pronom::Signatures, String> {
+    let Some(files) = named else {
+        return Ok(pronom::Signatures::builtin());
+    };
+    pronom::Signatures::load(&files.binary, files.container.as_deref())
+        .map(|signatures| &*Box::leak(Box::new(signatures)))
+        .map_err(|error| format!("{}: {error}", files.binary.display()))
 }
 
 /// Another path on the server of a URL.

@@ -33,6 +33,8 @@ pub struct Settings {
     pub uploads: Option<String>,
     /// Where clamd is; without it, nothing is scanned.
     pub clamd: Option<ClamdSettings>,
+    /// Which PRONOM signatures are used; without them, the built-in ones.
+    pub signatures: Option<SignatureFiles>,
     /// How it works.
     pub config: Config,
     /// What is logged.
@@ -169,6 +171,16 @@ pub const ROWS: &[Row] = &[
         "the smallest of clamd's StreamMaxLength, MaxScanSize and MaxFileSize; larger files are INCONCLUSIVE",
     ),
     row(
+        "MUNIMENT_PRONOM_SIGNATURES",
+        "built in (V109)",
+        "PRONOM signature file (XML), as The National Archives publishes it",
+    ),
+    row(
+        "MUNIMENT_PRONOM_CONTAINERS",
+        "none, or built in",
+        "PRONOM container signature file (XML)",
+    ),
+    row(
         "MUNIMENT_WORKER_GRACE",
         "`20s`",
         "how long jobs may go on when it is stopped; then they are handed back",
@@ -205,6 +217,7 @@ impl Settings {
                 .optional()
                 .map(Into::into),
             clamd: clamd(read),
+            signatures: signatures(read),
             config,
             telemetry: Telemetry::read(read),
         }
@@ -229,6 +242,31 @@ fn name(read: &mut Reader<'_>) -> String {
     let host = host.trim();
     let host = if host.is_empty() { "worker" } else { host };
     format!("{host}/{}", std::process::id())
+}
+
+/// PRONOM signatures that settings name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureFiles {
+    /// The binary signatures.
+    pub binary: PathBuf,
+    /// The container signatures (XML).
+    pub container: Option<PathBuf>,
+}
+
+/// Reads which PRONOM signatures are to be used.
+pub fn signatures(read: &mut Reader<'_>) -> Option<SignatureFiles> {
+    let binary = read.string("MUNIMENT_PRONOM_SIGNATURES").optional();
+    let container = read.string("MUNIMENT_PRONOM_CONTAINERS").optional();
+    if container.is_some() && binary.is_none() {
+        read.problem(
+            "MUNIMENT_PRONOM_CONTAINERS",
+            "needs MUNIMENT_PRONOM_SIGNATURES beside it",
+        );
+    }
+    Some(SignatureFiles {
+        binary: binary?.into(),
+        container: container.map(Into::into),
+    })
 }
 
 /// Reads where clamd is.

@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod graphql;
 pub mod people;
 pub mod reports;
+pub mod second_look;
 pub mod service;
 pub mod store;
 pub mod waiting;
@@ -25,7 +26,7 @@ use chrono::{DateTime, Utc};
 use contract::{checks, messages::JOBS_QUEUE};
 use serde::{Deserialize, Serialize};
 
-use crate::collections::Rules;
+use crate::{collections::Rules, versions::Version};
 
 pub use decision::{Decided, Facts, Weighed, decide};
 pub use entity::check::{Model as Check, Status};
@@ -34,6 +35,12 @@ pub use waiting::why_waiting;
 /// Whether it has no result yet.
 pub fn is_open(status: Status) -> bool {
     matches!(status, Status::Pending | Status::Running)
+}
+
+/// Whether a worker's result for it is wanted: the current run, and of an accepted version the run of a second
+/// look ([`second_look`]) too.
+pub fn is_wanted(check: &Check, version: &Version) -> bool {
+    is_open(check.status) && (check.current || second_look::is_beside(version.status))
 }
 
 /// As it stands on the wire and in the table.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     Check, Facts, Status, Waiver, decision, dispositions,
     evidence::{Checksum, Evidence},
-    is_open, required,
+    is_open, required, second_look,
     service::{Policies, start, write_decision},
     store,
 };
@@ -41,7 +41,7 @@ pub async fn rerun(
     let wanted: Vec<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
     let mut rows = versions::store::load_many_for_update(&unit, &wanted).await?;
     let seen = versions::store::lookup_many(unit.db(), &caller.actor, &wanted).await?;
-    let mut checks = store::current_many(unit.db(), &wanted).await?;
+    let mut checks = store::every_run_many(unit.db(), &wanted).await?;
     let policies = Policies::of(&unit, rows.values()).await?;
     let bodies = bodies(&unit, caller, rows.values()).await?;
     let mut outcomes = Vec::with_capacity(ids.len());
@@ -120,6 +120,14 @@ async fn again(
     kinds: &[&str],
     checks: &mut Vec<Check>,
 ) -> Result<Result<Version, Error>, Error> {
+    if second_look::is_beside(row.status) {
+        if let Err(error) = second_look::allowed(kinds, checks) {
+            return Ok(Err(error));
+        }
+        second_look::start(unit, row, checks).await?;
+        told_again(unit, row, row.status, kinds);
+        return Ok(Ok(row.clone()));
+    }
     let mut version = row.clone();
     let status = next(row.status, Input::Rerun).and_then(|status| {
         uploaded(checks)?;
@@ -133,17 +141,21 @@ async fn again(
     version.decision = None;
     version.decided_at = None;
     start(unit, &version, kinds, checks).await?;
+    told_again(unit, row, version.status, kinds);
+    Ok(Ok(versions::store::update(unit, version, row.status).await?))
+}
+
+fn told_again(unit: &mut Unit, row: &Version, status: versions::Status, kinds: &[&str]) {
     unit.event(
-        VersionId(version.id),
+        VersionId(row.id),
         Happened {
             action: "version.checksRerun",
-            collection_id: Some(version.collection_id),
-            record_id: Some(version.record_id),
+            collection_id: Some(row.collection_id),
+            record_id: Some(row.record_id),
             before: Some(json!({"status": name(row.status), "decision": row.decision})),
-            after: Some(json!({"status": name(version.status), "kinds": kinds})),
+            after: Some(json!({"status": name(status), "kinds": kinds})),
         },
     );
-    Ok(Ok(versions::store::update(unit, version, row.status).await?))
 }
 
 fn uploaded(checks: &[Check]) -> Result<(), Error> {

@@ -14,13 +14,14 @@ use uuid::Uuid;
 use super::{
     Check,
     evidence::{self, Claimed, Evidence},
-    is_open, queue_of,
+    is_open, is_wanted, queue_of, second_look,
     service::{Policies, settle},
     store,
 };
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
+    collections::Rules,
     jobs::{
         self, Job, Kind,
         claim::Held,
@@ -214,7 +215,7 @@ impl Desk {
             .into_iter()
             .map(|result| result.tidy(&report.object_etag))
             .collect();
-        let relations = self.relate(&job, &results)?;
+        let relations = self.relate(&job, &version, &results)?;
         let standing = standing(&job, &report.held.token, unit.now());
         let answer = match (standing, verdict(&relations)) {
             (Standing::Live, Overall::New) => {
@@ -238,7 +239,12 @@ impl Desk {
         Ok(answer.of_version(status))
     }
 
-    fn relate(&self, job: &Job, results: &[CheckResult]) -> Result<Vec<Relation>, Error> {
+    fn relate(
+        &self,
+        job: &Job,
+        version: &Version,
+        results: &[CheckResult],
+    ) -> Result<Vec<Relation>, Error> {
         let checks = self
             .checks
             .get(&job.subject_id)
@@ -258,7 +264,7 @@ impl Desk {
                 Some((_, row)) if queue_of(&row.kind) != job.queue => {
                     Relation::Unknown(format!("{what} is the work of another job"))
                 }
-                Some((at, row)) if is_open(row.status) && row.current => Relation::New(at),
+                Some((at, row)) if is_wanted(row, version) => Relation::New(at),
                 Some((_, row)) if row.digest.as_deref() == Some(result.digest()?.as_str()) => {
                     Relation::Same
                 }
@@ -306,7 +312,11 @@ impl Desk {
                 ..checks[*at].clone()
             };
             checks[*at] = store::update(unit, row).await?;
-            keep(&mut version, rules, result);
+            if second_look::is_beside(version.status) {
+                second_look::ended(unit, &mut version, rules, checks, *at, result).await?;
+            } else {
+                keep(&mut version, rules, result);
+            }
         }
         let all_reported = !checks.iter().any(|check| {
             check.current && is_open(check.status) && queue_of(&check.kind) == job.queue
@@ -354,7 +364,7 @@ fn verdict(relations: &[Relation]) -> Overall {
 }
 
 /// What a result says of the bytes is kept with the version.
-fn keep(version: &mut Version, rules: &crate::collections::Rules, result: &CheckResult) {
+fn keep(version: &mut Version, rules: &Rules, result: &CheckResult) {
     if version.status != versions::Status::Checking || version.disposition.is_some() {
         // It comes late: what was decided, and moved, was decided on other results.
         return;
@@ -372,14 +382,17 @@ fn keep(version: &mut Version, rules: &crate::collections::Rules, result: &Check
                 version.sha512 = Some(measured.sha512.clone());
             }
         }
-        contract::checks::FORMAT => {
-            if let Some(found) = &result.evidence.format {
-                let format = evidence::kept_format(rules, found);
-                version.puid = format.as_ref().map(|format| format.puid.clone());
-                version.format = format.map(|format| json!(format));
-            }
-        }
+        contract::checks::FORMAT => keep_format(version, rules, result),
         _ => {}
+    }
+}
+
+/// What FORMAT found is kept with the version.
+pub(super) fn keep_format(version: &mut Version, rules: &Rules, result: &CheckResult) {
+    if let Some(found) = &result.evidence.format {
+        let format = evidence::kept_format(rules, found);
+        version.puid = format.as_ref().map(|format| format.puid.clone());
+        version.format = format.map(|format| json!(format));
     }
 }
 

@@ -12,8 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Check, Decided, Facts, Status, Weighed, decide, dispositions, is_open, queue_of, required,
-    store,
+    Check, Decided, Facts, Status, Weighed, decide, dispositions, is_wanted, queue_of, required,
+    second_look, store,
 };
 use crate::{
     App, Error,
@@ -36,7 +36,8 @@ pub async fn start_for_upload(unit: &mut Unit, versions: &[Version]) -> Result<(
     Ok(store::insert_many(unit, rows).await?)
 }
 
-/// Starts the next run of these kinds on one version. `checks` are its current ones, and are kept up to date.
+/// Starts the next run of these kinds on one version. `checks` are its current ones or all that there ever were,
+/// and are kept up to date.
 pub async fn start(
     unit: &mut Unit,
     version: &Version,
@@ -53,6 +54,7 @@ pub async fn start(
         .map(|kind| {
             let last = older
                 .iter()
+                .chain(checks.iter())
                 .filter(|check| check.kind == **kind)
                 .map(|check| check.run)
                 .max();
@@ -66,7 +68,8 @@ pub async fn start(
     Ok(())
 }
 
-fn pending(unit: &Unit, version: &Version, kind: &str, run: i32) -> Check {
+/// A run that is yet to begin.
+pub(super) fn pending(unit: &Unit, version: &Version, kind: &str, run: i32) -> Check {
     Check {
         id: unit.id(),
         version_id: version.id,
@@ -89,7 +92,7 @@ fn pending(unit: &Unit, version: &Version, kind: &str, run: i32) -> Check {
 }
 
 /// One job for each queue that these kinds need.
-fn queue(unit: &mut Unit, version: &Version, kinds: &[&str]) {
+pub(super) fn queue(unit: &mut Unit, version: &Version, kinds: &[&str]) {
     let queues: BTreeSet<&str> = kinds.iter().map(|kind| queue_of(kind)).collect();
     for queue in queues {
         unit.job(NewJob {
@@ -231,12 +234,12 @@ pub async fn give_up(
     queue: &str,
     why: &str,
 ) -> Result<(), Error> {
-    let mut checks = store::current_many(unit.db(), &[version.id])
+    let mut checks = store::current_or_open_many(unit.db(), &[version.id])
         .await?
         .remove(&version.id)
         .unwrap_or_default();
     for check in &mut checks {
-        if is_open(check.status) && queue_of(&check.kind) == queue {
+        if is_wanted(check, &version) && queue_of(&check.kind) == queue {
             check.status = Status::Inconclusive;
             check.detail = Some(why.to_owned());
             check.finished_at = Some(unit.now());
@@ -264,12 +267,14 @@ pub async fn why_waiting_many(app: &App, ids: &[Uuid]) -> Result<HashMap<Uuid, S
 async fn explain(app: &App, rows: &[Version]) -> Result<HashMap<Uuid, String>, DbErr> {
     let under_way: Vec<Uuid> = rows
         .iter()
-        .filter(|row| row.status == versions::Status::Checking)
+        .filter(|row| {
+            row.status == versions::Status::Checking || second_look::is_beside(row.status)
+        })
         .map(|row| row.id)
         .collect();
     let (mut checks, mut jobs) = (HashMap::new(), HashMap::new());
     if !under_way.is_empty() {
-        checks = store::current_many(app.database(), &under_way).await?;
+        checks = store::current_or_open_many(app.database(), &under_way).await?;
         jobs = jobs::store::open_of_subjects(app.database(), under_way).await?;
     }
     let now = app.clock().now();

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use entity::check;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, Select,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, IntoCondition},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -47,9 +47,36 @@ pub async fn current_many(
     db: &impl ConnectionTrait,
     versions: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
+    some(db, versions, check::Column::Current.eq(true)).await
+}
+
+/// The current checks of several versions, and the runs that have no result yet.
+pub async fn current_or_open_many(
+    db: &impl ConnectionTrait,
+    versions: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
+    let wanted = check::Column::Current
+        .eq(true)
+        .or(check::Column::Status.is_in([Status::Pending, Status::Running]));
+    some(db, versions, wanted).await
+}
+
+/// Every run of every check of several versions.
+pub async fn every_run_many(
+    db: &impl ConnectionTrait,
+    versions: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
+    some(db, versions, Condition::all()).await
+}
+
+async fn some(
+    db: &impl ConnectionTrait,
+    versions: &[Uuid],
+    wanted: impl IntoCondition,
+) -> Result<HashMap<Uuid, Vec<Check>>, DbErr> {
     let rows = check::Entity::find()
         .filter(check::Column::VersionId.is_in(versions.iter().copied()))
-        .filter(check::Column::Current.eq(true))
+        .filter(wanted.into_condition())
         .order_by_asc(check::Column::Id)
         .all(db)
         .await?;
@@ -65,13 +92,7 @@ pub async fn current_and_runs(
     let wanted = check::Column::Current
         .eq(true)
         .or(check::Column::Run.is_in(runs.iter().copied()));
-    let rows = check::Entity::find()
-        .filter(check::Column::VersionId.is_in(versions.iter().copied()))
-        .filter(wanted)
-        .order_by_asc(check::Column::Id)
-        .all(db)
-        .await?;
-    Ok(by_version(rows))
+    some(db, versions, wanted).await
 }
 
 /// Every run of every check of a version, oldest first.

@@ -126,7 +126,7 @@ impl Material {
         let checked = subjects(&[Kind::Check]);
         Ok(Self {
             versions: versions::store::load_many(unit.db(), &both).await?,
-            checks: checks::store::current_many(unit.db(), &checked).await?,
+            checks: checks::store::current_or_open_many(unit.db(), &checked).await?,
         })
     }
 
@@ -135,16 +135,19 @@ impl Material {
         let version = self.versions.get(&job.subject_id);
         match job.kind {
             Kind::Check => {
+                let Some(version) = version else {
+                    return Ok(None);
+                };
                 let open: Vec<Check> = self
                     .checks
                     .get(&job.subject_id)
                     .into_iter()
                     .flatten()
-                    .filter(|check| checks::is_open(check.status))
+                    .filter(|check| checks::is_wanted(check, version))
                     .filter(|check| checks::queue_of(&check.kind) == job.queue)
                     .cloned()
                     .collect();
-                Ok(version.and_then(|version| check_work(unit.app(), version, open)))
+                Ok(check_work(unit.app(), version, open))
             }
             Kind::Disposition => {
                 Ok(version.and_then(|version| disposition_work(unit.app(), version)))

@@ -114,8 +114,8 @@ fn near_miss(signatures: &Signatures, candidate: Candidate) -> NearMiss {
             let sequence = &prepared.sequences[at];
             let sub = &sequence.chains[subsequence].sub;
             let place = match (sequence.reference, subsequence) {
-                (Reference::Start, 0) => format!("{} to {} bytes from the start", sub.min, sub.max),
-                (Reference::End, _) => format!("{} to {} bytes from the end", sub.min, sub.max),
+                (Reference::Start, 0) => distance(sub.min, sub.max, "start"),
+                (Reference::End, _) => distance(sub.min, sub.max, "end"),
                 (Reference::Anywhere, 0) => "anywhere".to_owned(),
                 _ => "after what was found before".to_owned(),
             };
@@ -133,6 +133,14 @@ fn near_miss(signatures: &Signatures, candidate: Candidate) -> NearMiss {
         signature: prepared.id,
         found: candidate.ranges,
         missing,
+    }
+}
+
+fn distance(min: u32, max: u32, from: &str) -> String {
+    match (min, max) {
+        (0, 0) => format!("at the {from}"),
+        (min, max) if min == max => format!("{min} bytes from the {from}"),
+        (min, max) => format!("{min} to {max} bytes from the {from}"),
     }
 }
 

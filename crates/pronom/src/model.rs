@@ -137,6 +137,8 @@ pub(crate) struct ContainerSignature {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Model {
     pub(crate) version: String,
+    /// When the binary signature file was made, as it says itself.
+    pub(crate) created: String,
     pub(crate) container_version: String,
     pub(crate) formats: Vec<Format>,
     pub(crate) signatures: Vec<Signature>,

@@ -218,9 +218,20 @@ impl Pattern {
     }
 }
 
+/// As hex digits, ranges in brackets, and text in quotes where it reads as text.
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for atom in self.atoms() {
+        let atoms: Vec<Atom> = self.atoms().collect();
+        let mut rest = atoms.as_slice();
+        while let Some((atom, after)) = rest.split_first() {
+            let text: String = rest.iter().map_while(readable).collect();
+            if text.len() >= SHORTEST_TEXT {
+                let (before, behind) = (rest.len() < atoms.len(), rest.len() > text.len());
+                let space = |there| if there { " " } else { "" };
+                write!(f, "{}'{text}'{}", space(before), space(behind))?;
+                rest = &rest[text.len()..];
+                continue;
+            }
             match atom {
                 Atom::Byte(byte) => write!(f, "{byte:02X}")?,
                 Atom::Set(set) => {
@@ -230,8 +241,21 @@ impl fmt::Display for Pattern {
                     write!(f, "[{first:02X}:{last:02X}]")?;
                 }
             }
+            rest = after;
         }
         Ok(())
+    }
+}
+
+/// Fewer readable bytes in a row are no text.
+const SHORTEST_TEXT: usize = 3;
+
+fn readable(atom: &Atom) -> Option<char> {
+    match atom {
+        Atom::Byte(byte) if (b' '..=b'~').contains(byte) && *byte != b'\'' => {
+            Some(char::from(*byte))
+        }
+        _ => None,
     }
 }
 
@@ -267,6 +291,27 @@ mod tests {
             3 => prop::sample::select(b"abc".to_vec()).prop_map(Atom::Byte),
             1 => Just(Atom::Set(ab)),
         ]
+    }
+
+    #[test]
+    fn a_pattern_is_shown_as_text_where_it_is_text() {
+        let mut ab = ByteSet::default();
+        ab.insert(b'a');
+        ab.insert(b'b');
+        let bytes = |text: &[u8]| text.iter().copied().map(Atom::Byte).collect::<Vec<_>>();
+        let mixed = [
+            bytes(b"\0\x01RIFF"),
+            vec![Atom::Set(ab)],
+            bytes(b"WAVE\xFF"),
+        ]
+        .concat();
+        for (atoms, shown) in [
+            (bytes(b";"), "3B"),
+            (bytes(b"AIPrivateData"), "'AIPrivateData'"),
+            (mixed, "0001 'RIFF' [61:62] 'WAVE' FF"),
+        ] {
+            assert_eq!(Pattern::new(&atoms).unwrap().to_string(), shown);
+        }
     }
 
     proptest! {

@@ -29,7 +29,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Signatures {
     version: String,
+    created: String,
     container_version: String,
+    counts: (usize, usize),
     pub(crate) formats: Vec<Format>,
     pub(crate) matcher: Matcher,
     pub(crate) containers: Containers,
@@ -55,6 +57,16 @@ impl Signatures {
     /// Signatures from files as The National Archives publishes them.
     pub fn load(binary: &Path, container: Option<&Path>) -> Result<Self, LoadError> {
         load::load(binary, container).map(Self::from_model)
+    }
+
+    /// Signatures from the texts of such files. Container signatures go by the number that their file gives itself.
+    ///
+    /// ```
+    /// let wrong = pronom::Signatures::from_xml("<html/>", None);
+    /// assert!(wrong.unwrap_err().to_string().starts_with("binary signatures:1: <html>"));
+    /// ```
+    pub fn from_xml(binary: &str, container: Option<&str>) -> Result<Self, LoadError> {
+        load::parse(binary, container).map(Self::from_model)
     }
 
     /// Signatures that [`compile`](crate::compile) has written.
@@ -110,6 +122,8 @@ impl Signatures {
             matcher: Matcher::new(prepared.collect(), priorities),
             containers: Containers::new(&model.containers),
             version: model.version,
+            created: model.created,
+            counts: (model.signatures.len(), model.containers.len()),
             container_version: model.container_version,
             formats: model.formats,
             by_puid,
@@ -122,9 +136,19 @@ impl Signatures {
         &self.version
     }
 
+    /// When the binary signatures were made, as their file says: `2022-11-01T11:18:43`; empty if it does not say.
+    pub fn created(&self) -> &str {
+        &self.created
+    }
+
     /// The version of the container signatures, for example `20200121`; empty if there are none.
     pub fn container_version(&self) -> &str {
         &self.container_version
+    }
+
+    /// How many binary signatures and how many container signatures the files hold.
+    pub fn counts(&self) -> (usize, usize) {
+        self.counts
     }
 
     /// The format with this PRONOM unique identifier.

@@ -142,6 +142,8 @@ fn the_versions_are_those_of_the_files() {
         (builtin.version(), builtin.container_version()),
         ("V109", "20200121")
     );
+    assert_eq!(builtin.created(), "2022-11-01T11:18:43");
+    assert_eq!(builtin.counts(), (1_963, 180));
     let Some(shared) = common::shared() else {
         return;
     };
@@ -150,4 +152,6 @@ fn the_versions_are_those_of_the_files() {
         (newest.version(), newest.container_version()),
         ("V122", "20260119")
     );
+    assert_eq!(newest.created(), "2026-01-19T10:53:18");
+    assert_eq!(newest.counts(), (2_242, 310));
 }

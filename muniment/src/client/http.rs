@@ -31,6 +31,14 @@ pub(crate) struct Client {
 
 /// An HTTP client for a server at `url`.
 fn http(url: &reqwest::Url) -> Result<reqwest::Client, Failure> {
+    built(reqwest::Client::builder().connect_timeout(CONNECT), url)
+}
+
+/// The HTTP client for a server at `url`, whatever else it is to be.
+pub(crate) fn built(
+    builder: reqwest::ClientBuilder,
+    url: &reqwest::Url,
+) -> Result<reqwest::Client, Failure> {
     let loopback = match url.host_str() {
         Some("localhost") => true,
         Some(host) => host
@@ -39,9 +47,7 @@ fn http(url: &reqwest::Url) -> Result<reqwest::Client, Failure> {
             .is_ok_and(|address: std::net::IpAddr| address.is_loopback()),
         None => false,
     };
-    let mut builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT)
-        .user_agent(concat!("muniment/", env!("CARGO_PKG_VERSION")));
+    let mut builder = builder.user_agent(concat!("muniment/", env!("CARGO_PKG_VERSION")));
     if loopback {
         // A proxy from the environment does not reach this machine.
         builder = builder.no_proxy();

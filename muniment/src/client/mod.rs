@@ -9,7 +9,7 @@
 
 mod error;
 mod exports;
-mod http;
+pub(crate) mod http;
 mod objects;
 mod patience;
 mod target;

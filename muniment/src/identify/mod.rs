@@ -7,8 +7,10 @@
 //! grow with their number.
 
 mod in_order;
+mod line;
 mod tell;
 
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,10 +19,10 @@ use clap::Args;
 use pronom::Signatures;
 use walkdir::WalkDir;
 
-use self::tell::{Answer, Totals};
+use self::tell::{Answer, Totals, Why};
 use crate::failure::{Failure, Outcome, io_reason};
 use crate::output;
-use crate::progress::Screen;
+use crate::progress::{Screen, Unit};
 use crate::signatures::{self, SignatureFiles};
 use crate::text::plain;
 
@@ -30,15 +32,25 @@ use crate::text::plain;
 Folders are walked in the order of their names; links in them are not followed, and said. The
 answers are those of DROID with a full scan. A file of no known format is an answer like any other.
 
+The signatures are those of --signature-file, or those that the data folder --data uses; else those
+that MUNIMENT_PRONOM_SIGNATURES and MUNIMENT_PRONOM_CONTAINERS name, else the built-in ones.
+
 With --json, each line is an object: path, puids, basis (container, signature or extension),
-mismatch (of the extension), mime, bytes_read, error; and container_error, where the file begins
-like a container and could not be opened as one.
+mismatch (of the extension), mime, bytes_read, error. Some lines have more: container_error, where
+the file begins like a container and could not be opened as one; path_bytes (hex), where the path
+is not UTF-8; explain, with --explain.
+
+With --explain, lines under a file say where its signatures matched, which other signatures matched
+and why they do not count, and which nearly matched: what was found of them, and what was missing.
+With --json, explain holds matches (puid, name, version, mime, basis, ranges), outranked (puid, by)
+and near_misses (puids, signature, found, missing).
 
 Exit status: 0 every file was looked at; 2 something could not be read; 1 nothing could be done.
 
 Examples:
   muniment identify plan.dwg
-  muniment identify --json /archive/2019 > formats.jsonl
+  muniment identify --explain broken.pdf
+  muniment identify --json --threads 4 /archive/2019 > formats.jsonl
   muniment identify --signature-file DROID_SignatureFile_V122.xml samples")]
 pub(crate) struct Arguments {
     /// Files and folders
@@ -48,6 +60,10 @@ pub(crate) struct Arguments {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+
+    /// Say why a file is not taken for something else
+    #[arg(long)]
+    explain: bool,
 
     /// How many files are looked at the same time; without it, one for each core
     #[arg(long, value_name = "N")]
@@ -68,14 +84,8 @@ enum Item {
 pub(crate) fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Failure> {
     /// More only wait for the disk.
     const MOST_THREADS: usize = 64;
-    let own;
-    let signatures = match signatures::load(&arguments.signatures)? {
-        Some(loaded) => {
-            own = loaded;
-            &own
-        }
-        None => Signatures::builtin(),
-    };
+    let in_use = signatures::load(&arguments.signatures)?;
+    let signatures = in_use.signatures;
     let threads = arguments
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
@@ -83,23 +93,31 @@ pub(crate) fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Fai
         .min(MOST_THREADS);
     let begun = Instant::now();
     let mut totals = Totals::default();
+    // On a terminal the answers themselves show how far it is.
+    let stage =
+        (!std::io::stdout().is_terminal()).then(|| screen.stage("identified", Unit::Uncounted));
     let items = arguments.paths.iter().flat_map(|path| items(path));
     in_order::in_order(
         items,
         threads,
-        |item| look(signatures, item),
+        |item| look(signatures, item, arguments.explain),
         |answer: Answer| {
             totals.add(&answer);
+            if let Some(stage) = &stage {
+                stage.expect(1);
+                stage.advance(1);
+            }
             if let Some(remark) = answer.remark() {
                 screen.say(remark);
                 Ok(())
             } else if arguments.json {
-                output::line(answer.json())
+                output::line(answer.json()?)
             } else {
                 output::line(answer.text())
             }
         },
     )?;
+    screen.clear();
     screen.say(totals.text(begun.elapsed(), signatures));
     Ok(if totals.unreadable == 0 {
         Outcome::Good
@@ -132,12 +150,29 @@ fn items(path: &Path) -> impl Iterator<Item = Item> {
     })
 }
 
-fn look(signatures: &Signatures, item: Item) -> Answer {
+fn look(signatures: &Signatures, item: Item, explain: bool) -> Answer {
     match item {
         Item::File(path) => {
             let size = path.metadata().map_or(0, |metadata| metadata.len());
-            match signatures.identify_file(&path) {
-                Ok(found) => Answer::Found { path, size, found },
+            let looked = if explain {
+                let explained = signatures.explain_file(&path);
+                explained.map(|explained| {
+                    let why = Why {
+                        near_misses: explained.near_misses,
+                        outranked: explained.outranked,
+                    };
+                    (explained.identification, Some(why))
+                })
+            } else {
+                signatures.identify_file(&path).map(|found| (found, None))
+            };
+            match looked {
+                Ok((found, why)) => Answer::Found {
+                    path,
+                    size,
+                    found: Box::new(found),
+                    why,
+                },
                 Err(error) => Answer::Unreadable(path, io_reason(&error)),
             }
         }
@@ -161,6 +196,7 @@ mod tests {
         let arguments = Arguments {
             paths: paths.iter().map(|path| path.to_path_buf()).collect(),
             json: true,
+            explain: true,
             threads: NonZeroUsize::new(2),
             signatures: SignatureFiles::default(),
         };

@@ -52,11 +52,17 @@ pub(super) fn engine(signatures: &Signatures) -> EngineInfo {
     EngineInfo {
         name: "Muniment pronom".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        signatures: Some(format!(
-            "{}/{}",
+        signatures: Some(versions(
             signatures.version(),
-            signatures.container_version()
+            signatures.container_version(),
         )),
+    }
+}
+
+fn versions(binary: &str, container: &str) -> String {
+    match container {
+        "" => binary.to_owned(),
+        container => format!("{binary}/{container}"),
     }
 }
 
@@ -85,5 +91,17 @@ impl From<Identification> for Format {
             },
             container_error: found.container_error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_of_the_signatures_are_told() {
+        let told = engine(Signatures::builtin()).signatures;
+        assert_eq!(told.as_deref(), Some("V109/20200121"));
+        assert_eq!(versions("V7", ""), "V7");
     }
 }

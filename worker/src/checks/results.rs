@@ -49,7 +49,7 @@ pub(super) fn of(
         FORMAT => seen
             .format
             .as_ref()
-            .map(|format| of_format(format, seen.digests.size, &engines.format)),
+            .map(|format| of_format(work, seen, format, &engines.format)),
         _ => None,
     })
 }
@@ -146,8 +146,14 @@ fn antivirus(scan: &Scan, size: u64) -> Finding {
     }
 }
 
-fn of_format(format: &Format, size: u64, engine: &EngineInfo) -> Finding {
-    let status = if format.container_error.is_some() {
+fn of_format(work: &CheckWork, seen: &Seen, format: &Format, engine: &EngineInfo) -> Finding {
+    let size = seen.digests.size;
+    // Who identifies again what was kept for long is the first to see that it has changed.
+    let changed = (!work.checks.iter().any(|check| check.kind == CHECKSUM))
+        .then(|| seen.digests.difference(work.size, &work.sha256, None))
+        .flatten();
+    let trouble = changed.or_else(|| format.container_error.clone());
+    let status = if trouble.is_some() {
         ResultStatus::Inconclusive
     } else if format.evidence.matches.is_empty() {
         ResultStatus::Failed
@@ -158,7 +164,7 @@ fn of_format(format: &Format, size: u64, engine: &EngineInfo) -> Finding {
         status,
         engine: engine.clone(),
         bytes_looked: size,
-        detail: format.container_error.clone(),
+        detail: trouble,
         evidence: Evidence::Format(format.evidence.clone()),
     }
 }

@@ -145,6 +145,18 @@ async fn only_the_checks_that_were_asked_for_are_reported() {
 }
 
 #[tokio::test]
+async fn identifying_alone_sees_that_the_bytes_are_no_longer_those_that_were_declared() {
+    let world = World::new().await;
+    let mut work = world.check(1, "a.txt", b"changed").await;
+    work.checks.retain(|check| check.kind == "FORMAT");
+    work.sha256 = sha256(b"declared");
+    let results = results(&world, work).await;
+    assert_eq!(results[0].status, ResultStatus::Inconclusive);
+    let detail = results[0].detail.as_ref().unwrap();
+    assert!(detail.contains(&sha256(b"changed")), "{detail}");
+}
+
+#[tokio::test]
 async fn an_object_that_is_not_there_is_tried_again_and_told_on_the_last_attempt() {
     let mut world = World::new().await;
     world.scanner = Arc::new(NoEngine);

@@ -89,7 +89,7 @@ impl CheckObject {
         self.row.engine_version.as_deref()
     }
 
-    /// The version of what it knows.
+    /// The version of what it knows; for FORMAT, PRONOM's binary and container signatures: `V122/20260119`.
     async fn signature_version(&self) -> Option<&str> {
         self.row.signature_version.as_deref()
     }
@@ -196,7 +196,7 @@ pub enum RerunOutcome {
 /// New runs of checks are queued.
 #[derive(SimpleObject)]
 pub struct ChecksQueued {
-    /// The version, which is CHECKING.
+    /// The version, which is CHECKING, or ACCEPTED as before.
     version: VersionObject,
 }
 
@@ -224,7 +224,9 @@ pub struct PeopleMutation;
 
 #[Object]
 impl PeopleMutation {
-    /// Runs checks again on versions that were rejected or wait for a person. Repeating it while they run is refused.
+    /// Runs checks again on versions that were rejected or wait for a person. Accepted ones can be identified again,
+    /// after an update of the signatures (`kinds: ["FORMAT"]`): they stay accepted, and what is found then counts if
+    /// the policy takes it, and else stays in the history. Repeating it while they run is refused.
     async fn rerun_checks(
         &self,
         ctx: &Context<'_>,

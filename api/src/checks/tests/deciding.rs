@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use crate::{
     checks::{Decided, Facts, Status, Weighed, decide, evidence::FormatEvidence, required},
     collections::{PolicyAction, Rules},
+    jobs::tests::shop::pdf,
     versions::Outcome,
 };
 
@@ -193,6 +194,101 @@ fn a_policy_that_became_stricter_counts_for_results_that_are_there() {
             ..Rules::default()
         };
         assert_eq!(outcome(&rules, &facts), Some(expected), "{action:?}");
+    }
+}
+
+#[test]
+fn each_finding_about_a_format_is_decided_as_the_policy_says() {
+    type Find = fn(&mut FormatEvidence);
+    type Set = fn(&mut Rules, PolicyAction);
+    let findings: [(&str, Find, Set); 6] = [
+        (
+            "encrypted",
+            |found| found.encrypted = true,
+            |rules, action| rules.on_encrypted = action,
+        ),
+        (
+            "empty",
+            |found| found.empty = true,
+            |rules, action| rules.on_empty = action,
+        ),
+        (
+            "byte order mark",
+            |found| found.bom_only = true,
+            |rules, action| rules.on_empty = action,
+        ),
+        (
+            "archive",
+            |found| found.archive = true,
+            |rules, action| rules.on_archive = action,
+        ),
+        (
+            "no format",
+            |found| found.matches.clear(),
+            |rules, action| rules.on_unidentified = action,
+        ),
+        (
+            "extension",
+            |found| found.extension_mismatch = true,
+            |rules, action| rules.on_extension_mismatch = action,
+        ),
+    ];
+    for (what, find, set) in findings {
+        for (action, expected, said) in [
+            (PolicyAction::Accept, Outcome::Accept, false),
+            (PolicyAction::Warn, Outcome::Accept, true),
+            (PolicyAction::Ask, Outcome::Review, true),
+            (PolicyAction::Reject, Outcome::Reject, true),
+        ] {
+            let mut rules = Rules::default();
+            set(&mut rules, action);
+            let facts = with(FORMAT, |fact| {
+                let mut found = FormatEvidence {
+                    matches: vec![pdf()],
+                    ..FormatEvidence::default()
+                };
+                find(&mut found);
+                fact.format = Some(found);
+            });
+            let decided = decided(&rules, &facts).expect("all results are there");
+            assert_eq!(decided.outcome, expected, "{what} {action:?}");
+            let texts = [decided.reasons, decided.warnings].concat().join("; ");
+            assert_eq!(texts.contains(what), said, "{what} {action:?}: {texts}");
+        }
+    }
+}
+
+#[test]
+fn a_format_is_decided_by_its_identifier() {
+    for (denied, allowed, expected) in [
+        ("", "", Outcome::Accept),
+        ("fmt/18", "", Outcome::Reject),
+        ("fmt/19", "", Outcome::Accept),
+        ("", "fmt/18", Outcome::Accept),
+        ("", "fmt/19", Outcome::Reject),
+        // What is denied is denied, wherever else it stands.
+        ("fmt/18", "fmt/18", Outcome::Reject),
+    ] {
+        let list = |puid: &str| match puid {
+            "" => Vec::new(),
+            puid => vec![puid.to_owned()],
+        };
+        let rules = Rules {
+            denied_puids: list(denied),
+            allowed_puids: list(allowed),
+            ..Rules::default()
+        };
+        let facts = with(FORMAT, |fact| {
+            fact.format = Some(FormatEvidence {
+                matches: vec![pdf()],
+                ..FormatEvidence::default()
+            });
+        });
+        assert_eq!(
+            outcome(&rules, &facts),
+            Some(expected),
+            "denied {denied}, allowed {allowed}"
+        );
     }
 }
 

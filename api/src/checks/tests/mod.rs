@@ -5,4 +5,5 @@ mod evidence;
 mod moving;
 mod people;
 mod reporting;
+mod second_look;
 mod waiting;

@@ -13,7 +13,7 @@ use crate::{error::LoadError, load, model::Model};
 /// The compiled default.
 pub(crate) const BUILTIN: &[u8] = include_bytes!("../../data/builtin.bin");
 
-const MARKER: &[u8] = b"PRONOM\0\x01";
+const MARKER: &[u8] = b"PRONOM\0\x02";
 /// More than this is not unpacked.
 const MAX_UNPACKED: usize = 64 << 20;
 const LEVEL: u8 = 10;

@@ -15,6 +15,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Model> {
     let mut reader = Reader { rest: bytes };
     let model = Model {
         version: reader.text()?,
+        created: reader.text()?,
         container_version: reader.text()?,
         formats: reader.list(Reader::format)?,
         signatures: reader.list(Reader::signature)?,
@@ -51,6 +52,12 @@ impl<'a> Reader<'a> {
 
     fn offset(&mut self) -> Option<u32> {
         self.number().filter(|offset| *offset <= MAX_OFFSET)
+    }
+
+    /// From where to where something may be.
+    fn offsets(&mut self) -> Option<(u32, u32)> {
+        let (min, max) = (self.offset()?, self.offset()?);
+        (min <= max).then_some((min, max))
     }
 
     fn run(&mut self) -> Option<&'a [u8]> {
@@ -97,9 +104,10 @@ impl<'a> Reader<'a> {
             _ => return None,
         };
         let subsequences = self.list(|reader| {
+            let (min, max) = reader.offsets()?;
             Some(SubSequence {
-                min: reader.offset()?,
-                max: reader.offset()?,
+                min,
+                max,
                 anchor: reader.pattern()?,
                 left: reader.list(Self::alternatives)?,
                 right: reader.list(Self::alternatives)?,
@@ -114,9 +122,10 @@ impl<'a> Reader<'a> {
 
     fn alternatives(&mut self) -> Option<Alternatives> {
         let level = self.list(|reader| {
+            let (min, max) = reader.offsets()?;
             Some(Fragment {
-                min: reader.offset()?,
-                max: reader.offset()?,
+                min,
+                max,
                 pattern: reader.pattern()?,
             })
         })?;

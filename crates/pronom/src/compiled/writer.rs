@@ -11,6 +11,7 @@ use crate::{
 pub(super) fn write(model: &Model) -> Vec<u8> {
     let mut out = Writer::default();
     out.text(&model.version);
+    out.text(&model.created);
     out.text(&model.container_version);
     out.list(&model.formats, Writer::format);
     out.list(&model.signatures, Writer::signature);

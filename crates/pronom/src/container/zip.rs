@@ -5,7 +5,7 @@
 //!
 //! Always: the directory is read in pieces, and of an entry no more is unpacked than was asked for.
 
-use std::{collections::HashMap, io};
+use std::{collections::BTreeMap, io};
 
 use miniz_oxide::inflate::{
     TINFLStatus,
@@ -164,17 +164,18 @@ fn directory(source: &mut Source<'_>) -> Result<Directory, Error> {
     })
 }
 
-/// The entries that matter, by name; of two with one name the last one.
+/// The entries that matter, in the order of their names, so that of several faults the same one is always told; of
+/// two with one name the last one.
 fn entries(
     source: &mut Source<'_>,
     directory: &Directory,
     progress: &Progress<'_>,
     found: &mut Found,
-) -> Result<HashMap<String, Entry>, Error> {
+) -> Result<BTreeMap<String, Entry>, Error> {
     if directory.entries > MAX_ENTRIES || directory.size > MAX_DIRECTORY {
         return Err(Error::TooManyEntries);
     }
-    let mut entries = HashMap::new();
+    let mut entries = BTreeMap::new();
     let end = directory.start + directory.size;
     let mut position = directory.start;
     let mut piece = source.up_to(position, PIECE)?;

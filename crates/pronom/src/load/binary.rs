@@ -15,6 +15,8 @@ pub(super) fn read(root: &Element, model: &mut Model) -> Result<(), Problem> {
         ));
     }
     model.version = format!("V{}", root.required("Version")?.trim());
+    let created = root.attribute("DateCreated").unwrap_or_default();
+    created.trim().clone_into(&mut model.created);
     for collection in root.named("InternalSignatureCollection") {
         model.signatures.extend(sequence::signatures(collection)?);
     }

@@ -32,6 +32,16 @@ pub(crate) fn load(binary: &Path, container: Option<&Path>) -> Result<Model, Loa
     Ok(model)
 }
 
+/// The model that the texts of a pair of files make.
+pub(crate) fn parse(binary: &str, container: Option<&str>) -> Result<Model, LoadError> {
+    let mut model = Model::default();
+    parse_binary("binary signatures", binary, &mut model)?;
+    if let Some(text) = container {
+        parse_container("container signatures", text, &mut model)?;
+    }
+    Ok(model)
+}
+
 /// Adds what a binary signature file says.
 pub(crate) fn parse_binary(file: &str, text: &str, model: &mut Model) -> Result<(), LoadError> {
     xml::parse(text)
