@@ -3,7 +3,7 @@
 //! Owns the handles (database, object store, clock, ids, announcements) and how a unit of work begins.
 //! Does not own any rule.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use runtime::{clock::Clock, ids::Ids};
 pub use sea_orm::DatabaseConnection;
@@ -60,6 +60,8 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// Times and sizes.
     pub limits: Limits,
+    /// The kinds of checks beyond the built-in ones that have a queue, and so somebody who runs them.
+    pub further_checks: BTreeSet<String>,
 }
 
 struct Inner {
@@ -109,6 +111,11 @@ impl App {
     /// Times and sizes.
     pub fn limits(&self) -> &Limits {
         &self.0.parts.limits
+    }
+
+    /// Whether somebody runs checks of this kind.
+    pub fn runs_check(&self, kind: &str) -> bool {
+        contract::checks::BUILT_IN.contains(&kind) || self.0.parts.further_checks.contains(kind)
     }
 
     /// What has changed, for subscriptions.

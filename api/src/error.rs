@@ -6,7 +6,7 @@
 //! Always: the inner half of [`Error::Internal`] and [`Error::Unavailable`] is for the log only; nothing
 //! here can be displayed to a client by accident, because [`Error`] has no `Display`.
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// Why a service did not do what was asked.
 #[derive(Debug, Clone)]
@@ -58,9 +58,47 @@ impl From<DbErr> for Error {
         match error {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(error.to_string()),
             other if is_full(&other) => Self::Unavailable(other.to_string()),
-            other => Self::Internal(other.to_string()),
+            other => match sql_state(&other).as_deref() {
+                // Serialization failure, deadlock; admin shutdown, crash shutdown, cannot connect now.
+                Some("40001" | "40P01" | "57P01" | "57P02" | "57P03") => {
+                    Self::Unavailable(other.to_string())
+                }
+                // A character that PostgreSQL cannot keep; a time that it cannot.
+                Some("22021" | "22P05") => Self::input(
+                    "input",
+                    "it contains the character U+0000, which cannot be kept",
+                ),
+                Some("22008") => Self::input("input", "it contains a time that cannot be kept"),
+                _ if is_cut_off(&other) => Self::Unavailable(other.to_string()),
+                _ => Self::Internal(other.to_string()),
+            },
         }
     }
+}
+
+/// The SQLSTATE of what PostgreSQL said (PostgreSQL, Appendix A).
+fn sql_state(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return None;
+    };
+    let code = error.as_database_error()?.code()?;
+    Some(code.into_owned())
+}
+
+/// Whether the connection to the database was lost, say because it restarts.
+fn is_cut_off(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    use sea_orm::SqlxError as S;
+    matches!(
+        **error,
+        S::Io(_) | S::Tls(_) | S::PoolTimedOut | S::PoolClosed | S::WorkerCrashed
+    )
 }
 
 /// Whether the database says that the disk is full: that passes once there is room again.

@@ -10,6 +10,7 @@
 pub mod app;
 pub mod auth;
 pub mod changes;
+pub mod config;
 pub mod error;
 pub mod graphql;
 pub mod object_store;

@@ -11,9 +11,8 @@ use std::{
 use aws_sdk_s3::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata},
-    operation::head_object::HeadObjectError,
     presigning::PresigningConfig,
-    types::{CompletedMultipartUpload, CompletedPart},
+    types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::objects::Place;
@@ -25,14 +24,19 @@ use crate::Error;
 pub struct Buckets(BTreeMap<&'static str, String>);
 
 impl Buckets {
-    /// Names made of a prefix and the place.
-    pub fn with_prefix(prefix: &str) -> Self {
+    /// Each place by the name of its bucket.
+    pub fn named(name: impl Fn(Place) -> String) -> Self {
         Self(
             Place::ALL
                 .into_iter()
-                .map(|place| (place.name(), format!("{prefix}{}", place.name())))
+                .map(|place| (place.name(), name(place)))
                 .collect(),
         )
+    }
+
+    /// Names made of a prefix and the place.
+    pub fn with_prefix(prefix: &str) -> Self {
+        Self::named(|place| format!("{prefix}{}", place.name()))
     }
 
     /// The bucket of a place.
@@ -76,13 +80,38 @@ pub struct Part {
 #[derive(Debug, Clone)]
 pub struct ObjectStore {
     client: Client,
+    signer: Client,
     buckets: Buckets,
+    kms_key: Option<String>,
 }
 
 impl ObjectStore {
     /// Over a client.
     pub fn new(client: Client, buckets: Buckets) -> Self {
-        Self { client, buckets }
+        Self {
+            signer: client.clone(),
+            client,
+            buckets,
+            kms_key: None,
+        }
+    }
+
+    /// URLs are signed by this client: clients reach the store at another address than we do.
+    #[must_use]
+    pub fn signing_with(mut self, signer: Client) -> Self {
+        self.signer = signer;
+        self
+    }
+
+    /// What is uploaded is encrypted by this KMS key.
+    #[must_use]
+    pub fn encrypting_with(mut self, kms_key: Option<String>) -> Self {
+        self.kms_key = kms_key;
+        self
+    }
+
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        self.kms_key.as_ref().map(|_| ServerSideEncryption::AwsKms)
     }
 
     /// The bucket of a place.
@@ -117,7 +146,7 @@ impl ObjectStore {
     pub async fn ready(&self) -> Result<(), Error> {
         self.client
             .head_bucket()
-            .bucket(self.bucket(Place::Records))
+            .bucket(self.bucket(Place::Incoming))
             .send()
             .await
             .map(drop)
@@ -136,12 +165,14 @@ impl ObjectStore {
         let digest =
             hex::decode(sha256).map_err(|_| Error::Internal("a digest that is no hex".into()))?;
         let request = self
-            .client
+            .signer
             .put_object()
             .bucket(self.bucket(Place::Incoming))
             .key(key)
             .content_length(length)
             .checksum_sha256(STANDARD.encode(digest))
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.kms_key.clone())
             .presigned(presigning(valid_for)?)
             .await
             .map_err(|error| failed("sign put_object", &error))?;
@@ -157,7 +188,7 @@ impl ObjectStore {
         valid_for: Duration,
     ) -> Result<Signed, Error> {
         let request = self
-            .client
+            .signer
             .get_object()
             .bucket(self.bucket(place))
             .key(key)
@@ -169,32 +200,26 @@ impl ObjectStore {
         Ok(signed(&request))
     }
 
-    /// Looks whether bytes are there.
+    /// Looks whether bytes are there. By listing: S3 lets nobody HEAD an object who may not read it,
+    /// and the API may not (`deploy/aws/README.md`).
     pub async fn head(&self, place: Place, key: &str) -> Result<Option<Stored>, Error> {
-        let answer = self
+        let listed = self
             .client
-            .head_object()
+            .list_objects_v2()
             .bucket(self.bucket(place))
-            .key(key)
+            .prefix(key)
+            .max_keys(1)
             .send()
-            .await;
-        match answer {
-            Ok(head) => Ok(Some(Stored {
-                size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
-                etag: head.e_tag().unwrap_or_default().to_owned(),
-            })),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(HeadObjectError::is_not_found)
-                    || error
-                        .raw_response()
-                        .is_some_and(|raw| raw.status().as_u16() == 404) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("head_object", &error)),
-        }
+            .await
+            .map_err(|error| failed("list_objects_v2", &error))?;
+        // Of all keys that begin with this one, this one comes first.
+        let found = listed.contents().first();
+        Ok(found
+            .filter(|object| object.key() == Some(key))
+            .map(|object| Stored {
+                size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+            }))
     }
 
     /// Begins a multipart upload.
@@ -203,6 +228,8 @@ impl ObjectStore {
             .create_multipart_upload()
             .bucket(self.bucket(Place::Incoming))
             .key(key)
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.kms_key.clone())
             .send()
             .await
             .map_err(|error| failed("create_multipart_upload", &error))?
@@ -221,7 +248,7 @@ impl ObjectStore {
     ) -> Result<Signed, Error> {
         let length = i64::try_from(size).map_err(|_| too_large())?;
         let request = self
-            .client
+            .signer
             .upload_part()
             .bucket(self.bucket(Place::Incoming))
             .key(key)

@@ -22,6 +22,16 @@ pub const MAX: i32 = 100;
 /// The items on a page when the client does not say.
 pub const DEFAULT: i32 = 20;
 
+/// What a list costs before any of its items: a statement of its own.
+const LIST: usize = 50;
+
+/// What a list may cost: itself, and each item that it may hold.
+pub fn cost(first: Option<i32>, last: Option<i32>, item: usize) -> usize {
+    let count = first.or(last).unwrap_or(DEFAULT).unsigned_abs();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    count.saturating_mul(item).saturating_add(LIST)
+}
+
 /// The four arguments of a connection.
 #[derive(Debug, Clone, Default)]
 pub struct Args {

@@ -13,12 +13,14 @@ use uuid::Uuid;
 pub type Queues = HashMap<String, Arc<dyn Queue>>;
 
 /// A job to announce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// Which.
     pub job: Uuid,
     /// Whose: the queue lets lanes take turns.
     pub lane: Uuid,
+    /// The trace that caused it.
+    pub traceparent: Option<String>,
 }
 
 /// Announces jobs in one queue.
@@ -28,7 +30,7 @@ pub async fn announce(queue: &dyn Queue, jobs: &[Announcement]) -> Result<(), Qu
         .map(|announced| Outgoing {
             body: JobMessage {
                 job_id: JobId(announced.job),
-                traceparent: None,
+                traceparent: announced.traceparent.clone(),
             }
             .encode(),
             group: Some(announced.lane.simple().to_string()),

@@ -23,10 +23,12 @@ use crate::{
     graphql::{self, http::Endpoint},
 };
 
-/// The largest body of a request, in bytes: 500 records with all that they may hold are less.
-const BODY: usize = 8 << 20;
+/// The largest body of a request, in bytes: 500 records with what they mostly hold are less.
+pub const BODY: usize = 8 << 20;
 /// How long a part may take to say that it is ready.
 const READY: Duration = Duration::from_secs(3);
+/// How often the recorder of metrics tidies up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The routes over an [`App`].
 pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
@@ -48,6 +50,20 @@ pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(endpoint)
+}
+
+/// Keeps the samples of times from piling up between two scrapes, until the shutdown begins.
+pub async fn keep_metrics(shutdown: &Shutdown) {
+    let mut timer = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            () = shutdown.soft().cancelled() => return,
+            _ = timer.tick() => {}
+        }
+        if let Some(handle) = record_metrics() {
+            handle.run_upkeep();
+        }
+    }
 }
 
 /// Serves until the shutdown begins; requests under way are finished.

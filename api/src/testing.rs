@@ -40,6 +40,22 @@ pub(crate) struct World {
 impl World {
     /// A new one.
     pub(crate) async fn new() -> Self {
+        Self::over("http://127.0.0.1:9").await
+    }
+
+    /// One over an object store that answers, and has nothing.
+    pub(crate) async fn with_empty_store() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let nothing = axum::Router::new().fallback(|| async { "<ListBucketResult/>" });
+        let shutdown = runtime::shutdown::Shutdown::new();
+        crate::server::serve(listener, nothing, &shutdown).expect("it serves");
+        Self::over(&format!("http://{address}")).await
+    }
+
+    async fn over(store: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = testdb::postgres()
             .await
@@ -52,7 +68,7 @@ impl World {
         let settings = S3Settings {
             access: Access {
                 region: Some("us-east-1".into()),
-                endpoint: Some("http://127.0.0.1:9".into()),
+                endpoint: Some(store.into()),
                 keys: Some(Keys {
                     access_key: "key".into(),
                     secret_key: "secret".to_owned().into(),
@@ -61,6 +77,7 @@ impl World {
                 ..Access::default()
             },
             path_style: true,
+            kms_key: None,
         };
         let app = App::new(Parts {
             database,
@@ -68,6 +85,7 @@ impl World {
             clock: clock.clone(),
             ids: Arc::new(SeededIds::new(1)),
             limits: Limits::default(),
+            further_checks: ["OCR".to_owned()].into(),
         });
         let collection = make_collection(&app, "WO/95", "OWN").await;
         Self {

@@ -95,10 +95,22 @@ pub fn check_metadata(path: &str, metadata: &serde_json::Value) -> Result<(), Er
         )));
     }
     // PostgreSQL's jsonb cannot hold it.
-    if metadata.to_string().contains("\\u0000") {
+    if holds_nul(metadata) {
         return Err(Error::input(path, "the character U+0000 cannot be kept"));
     }
     Ok(())
+}
+
+/// Whether a text in it, or a name, holds U+0000.
+fn holds_nul(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(items) => items.iter().any(holds_nul),
+        serde_json::Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
 }
 
 struct Room(usize);

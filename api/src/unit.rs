@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::{AnyId, JobId, TransferId};
 use entity::{event, job, mutation_key, transfer_total, version};
+use runtime::telemetry::trace;
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
@@ -24,6 +25,8 @@ use crate::{App, Error, changes::Change};
 
 /// How many rows go into one INSERT: both databases bound the number of parameters.
 const ROWS: usize = 500;
+/// Beyond so many changes of one unit, who watches is told to read again.
+const MOST_CHANGES: usize = 1_000;
 
 /// The total that counts records, beside those that count versions by status.
 pub(crate) const RECORDS: &str = "RECORDS";
@@ -168,6 +171,7 @@ impl Unit {
             lease_expires_at: Set(until),
             worker: Set(worker),
             last_error: Set(None),
+            traceparent: Set(trace::current()),
             created_at: Set(self.now),
             updated_at: Set(self.now),
         });
@@ -176,7 +180,12 @@ impl Unit {
 
     /// Announces a change after the commit.
     pub fn changed(&mut self, change: Change) {
-        if !self.changes.contains(&change) || self.changes.len() > 1_000 {
+        if self.changes.len() > MOST_CHANGES {
+            return;
+        }
+        if self.changes.len() == MOST_CHANGES {
+            self.changes.push(Change::Missed);
+        } else if !self.changes.contains(&change) {
             self.changes.push(change);
         }
     }
@@ -284,10 +293,12 @@ impl Unit {
                 .await?;
         }
         self.save_totals().await?;
+        let changes = self.app.changes().clone();
+        changes.notify(&self.transaction, &self.changes).await?;
         self.transaction.commit().await?;
         drop(self.writer);
         for change in self.changes {
-            self.app.changes().announce(change);
+            changes.announce(change);
         }
         if jobs {
             self.app.jobs_waiting().notify_one();

@@ -95,6 +95,8 @@ pub struct Model {
     pub worker: Option<String>,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// W3C `traceparent` of what caused it.
+    pub traceparent: Option<String>,
     /// When.
     pub created_at: DateTimeUtc,
     /// When it last changed.

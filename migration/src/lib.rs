@@ -7,6 +7,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m20261120_0001_begin;
+mod m20261121_0003_traceparent;
 mod sql;
 
 /// Runs the migrations in order.
@@ -15,7 +16,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_0001_begin::Migration)]
+        vec![
+            Box::new(m20261120_0001_begin::Migration),
+            Box::new(m20261121_0003_traceparent::Migration),
+        ]
     }
 }
 

@@ -4,7 +4,7 @@
 //! client reach the API over HTTP, and bytes over S3, as they would in production.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -34,6 +34,7 @@ use runtime::{
     shutdown::Shutdown,
 };
 use tokio::net::TcpListener;
+use worker::settings::SignatureFiles;
 use worker::{
     Worker,
     checks::antivirus::{Clamd, ClamdSettings, NoEngine, Scanner},
@@ -64,7 +65,7 @@ pub struct Settings {
     /// Where clamd is; without it, nothing is scanned.
     pub clamd: Option<ClamdSettings>,
     /// Which PRONOM signatures to use; without them, the data folder's, else the built-in ones.
-    pub signatures: Option<signature_store::Files>,
+    pub signatures: Option<SignatureFiles>,
     /// Times and sizes.
     pub limits: api::Limits,
     /// How the worker works.
@@ -162,8 +163,9 @@ impl System {
             clock: Arc::clone(&clock),
             ids: Arc::new(SystemIds),
             limits: settings.limits.clone(),
+            further_checks: BTreeSet::new(),
         });
-        prepare(&app)
+        prepare(&app, settings.database_url.is_none())
             .await
             .map_err(|error| StartError::Other(format!("{error:?}")))?;
         api::server::record_metrics();
@@ -174,6 +176,10 @@ impl System {
             Arc::clone(&queue),
         )]);
         start_jobs(&app, queues, &api);
+        let stop = api.clone();
+        drop(api.spawn("metrics", async move {
+            api::server::keep_metrics(&stop).await;
+        }));
         let router = api::server::router(app.clone(), Arc::new(identity.clone()));
         let address = api::server::serve(listener, router, &api)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -291,6 +297,10 @@ fn start_jobs(app: &App, queues: api::queue::Queues, shutdown: &Shutdown) {
         api::jobs::dispatcher::Dispatcher::run(of, queues, &stop).await;
     }));
     let (of, stop) = (app.clone(), shutdown.clone());
+    drop(shutdown.spawn("gauges", async move {
+        api::jobs::gauges::run(of, &stop).await;
+    }));
+    let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("reconciler", async move {
         api::jobs::reconciler::run(of, &stop).await;
     }));
@@ -309,10 +319,14 @@ fn mint(
         .map_err(|error| StartError::Other(format!("{error:?}")))
 }
 
-async fn prepare(app: &App) -> Result<(), api::Error> {
+/// `alone`: no other process works on this database, so whoever had a lease is gone.
+async fn prepare(app: &App, alone: bool) -> Result<(), api::Error> {
     app.objects().create_buckets().await?;
     api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY).await?;
-    api::jobs::service::recover_embedded(app).await.map(drop)
+    if alone {
+        api::jobs::service::recover_embedded(app).await?;
+    }
+    Ok(())
 }
 
 fn secrets(data: &Path) -> Result<PathBuf, StartError> {
@@ -359,6 +373,7 @@ async fn start_objects(
     Ok(s3::client(&S3Settings {
         access,
         path_style: true,
+        kms_key: None,
     })
     .await)
 }

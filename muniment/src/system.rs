@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use api::auth::Role;
 use muniment::process;
-use muniment::signature_store::{Files, InUse};
+use muniment::signature_store::InUse;
 use runtime::config;
 use runtime::secrecy::SecretString;
-use worker::checks::antivirus::{ClamdAddress, ClamdSettings};
+use worker::settings::SignatureFiles;
 
 use crate::data_folder::{self, DataFolder};
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ impl Settings {
 
     fn with_environment(self) -> Result<process::Settings, Failure> {
         let environment = config::Settings::from_env("MUNIMENT_");
-        let (database_url, clamd, limit, signatures) = environment
+        let (database_url, clamd, signatures) = environment
             .read(|read| {
                 for other in [
                     "MUNIMENT_TOKEN",
@@ -52,75 +52,29 @@ impl Settings {
                     read.ignore(other);
                 }
                 let database_url = read.secret("MUNIMENT_DATABASE_URL").optional();
-                let addresses = read.string("MUNIMENT_CLAMD").optional();
-                let limit = read.bytes("MUNIMENT_CLAMD_LIMIT").optional();
-                let clamd = addresses.map(|text| clamd_addresses(&text));
-                if let Some(Err(problem)) = &clamd {
-                    read.problem("MUNIMENT_CLAMD", problem);
-                }
-                let signatures = signature_files(read);
-                (database_url, clamd.and_then(Result::ok), limit, signatures)
+                let clamd = worker::settings::clamd(read);
+                (database_url, clamd, worker::settings::signatures(read))
             })
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
             listen: self.listen,
             database_url,
-            clamd: clamd.map(|addresses| {
-                let mut settings = ClamdSettings::new(addresses);
-                if let Some(limit) = limit {
-                    settings.limit = limit.0;
-                }
-                settings
-            }),
+            clamd,
             signatures,
             ..process::Settings::over(&self.data)
         })
     }
 }
 
-/// The signature files that the environment names.
-fn signature_files(read: &mut config::Reader<'_>) -> Option<Files> {
-    let binary = read.string("MUNIMENT_PRONOM_SIGNATURES").optional();
-    let container = read.string("MUNIMENT_PRONOM_CONTAINERS").optional();
-    if container.is_some() && binary.is_none() {
-        read.problem(
-            "MUNIMENT_PRONOM_CONTAINERS",
-            "needs MUNIMENT_PRONOM_SIGNATURES beside it",
-        );
-    }
-    Some(Files {
-        binary: binary?.into(),
-        container: container.map(Into::into),
-    })
-}
-
 /// The signature files that the environment names, for commands that start no system.
-pub(crate) fn configured_signatures() -> Result<Option<Files>, Failure> {
+pub(crate) fn configured_signatures() -> Result<Option<SignatureFiles>, Failure> {
     config::Settings::from_env("MUNIMENT_PRONOM_")
         .read(|read| {
             read.ignore("MUNIMENT_PRONOM_INDEX");
             read.ignore("MUNIMENT_PRONOM_SERVICE");
-            signature_files(read)
+            worker::settings::signatures(read)
         })
         .map_err(|problems| Failure::new(problems.to_string()))
-}
-
-/// `host:port` or `/path/of/the/socket`, several with commas between: they are tried in turn.
-fn clamd_addresses(text: &str) -> Result<Vec<ClamdAddress>, &'static str> {
-    text.split(',')
-        .map(str::trim)
-        .map(|one| match one {
-            path if path.starts_with('/') => Ok(ClamdAddress::Socket(path.into())),
-            address
-                if address
-                    .rsplit_once(':')
-                    .is_some_and(|(_, port)| port.parse::<u16>().is_ok()) =>
-            {
-                Ok(ClamdAddress::Tcp(address.to_owned()))
-            }
-            _ => Err("write host:port, or the path of a socket; several with commas between"),
-        })
-        .collect()
 }
 
 /// What a token says.

@@ -15,6 +15,7 @@ mod flow;
 mod mutations;
 mod readme;
 mod schema;
+mod services;
 mod signatures;
 mod subscriptions;
 mod unlucky;

@@ -75,6 +75,43 @@ async fn the_five_operations_of_the_readme_work_as_printed() {
     assert_eq!(operations.len(), 5);
 }
 
+/// The tables of settings as the programs have them, in the form that stands in the README.
+fn settings() -> String {
+    let table = |name: &str, rows: &[runtime::services::Row]| {
+        format!(
+            "<!-- settings: {name} -->\n\n{}\n",
+            runtime::services::table(rows)
+        )
+    };
+    [
+        "Both programs:\n",
+        &table("both", runtime::services::ROWS),
+        "`muniment-api`:\n",
+        &table("muniment-api", api::config::ROWS),
+        "`muniment-worker`:\n",
+        &table("muniment-worker", worker::settings::ROWS),
+    ]
+    .concat()
+}
+
+#[test]
+fn the_settings_of_the_readme_are_those_of_the_programs() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(&file).unwrap();
+    let begin = readme.find("Both programs:\n").unwrap();
+    let end = readme.find("<!-- settings end -->").unwrap();
+    let expected = settings();
+    if readme[begin..end] == expected {
+        return;
+    }
+    if std::env::var_os("MUNIMENT_TEST_UPDATE").is_some() {
+        let updated = format!("{}{expected}{}", &readme[..begin], &readme[end..]);
+        std::fs::write(&file, updated).unwrap();
+        return;
+    }
+    panic!("the settings have changed: MUNIMENT_TEST_UPDATE=1 writes them into the README");
+}
+
 /// The first answer of a subscription by server-sent events.
 async fn first_event(client: &tests::Client, query: &str, variables: Value) -> Value {
     let mut answer = client.stream(query, variables).await;

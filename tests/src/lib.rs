@@ -10,10 +10,12 @@
 
 mod client;
 mod served;
+mod services;
 mod socket;
 mod world;
 
 pub use client::{Answer, Client};
 pub use served::{Served, muniment, stderr, stdout};
+pub use services::{Process, Services};
 pub use socket::Socket;
 pub use world::{World, sha256};

@@ -9,10 +9,15 @@ use std::{
 
 /// The built `muniment` program.
 pub fn muniment() -> PathBuf {
+    program("muniment")
+}
+
+/// A program of ours that was built beside the tests.
+pub(crate) fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test knows where it is");
     let found = own
         .ancestors()
-        .map(|folder| folder.join("muniment"))
+        .map(|folder| folder.join(name))
         .find(|program| program.is_file());
     found.expect("the program is not built: run `cargo build` first, as tests/run does")
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub read: ReadSettings,
     /// How objects are copied.
     pub copy: CopySettings,
+    /// What is written is encrypted by this KMS key; `None`: as the bucket has it.
+    pub kms_key: Option<String>,
     /// How packages are written.
     pub export: ExportSettings,
 }
@@ -44,6 +46,7 @@ impl Default for Config {
             api: ApiSettings::default(),
             read: ReadSettings::default(),
             copy: CopySettings::default(),
+            kms_key: None,
             export: ExportSettings::default(),
         }
     }

@@ -16,9 +16,12 @@ mod deps;
 mod digests;
 mod dispositions;
 mod exports;
+pub mod health;
 mod job;
 mod lane;
 mod objects;
+pub mod settings;
+pub mod uploads;
 mod worker;
 
 pub use config::Config;

@@ -53,7 +53,7 @@ impl Worker {
             check_reports: Batch::new(api.clone()),
             disposition_reports: Batch::new(api.clone()),
             api,
-            objects: Objects::new(s3, config.read.clone()),
+            objects: Objects::new(s3, config.read.clone(), config.kms_key.clone()),
             scanner,
             signatures,
             clock,

@@ -115,10 +115,10 @@ impl Action {
             Self::AddRecords => "add records",
             Self::UpdateRecord => "change this record",
             Self::AddVersion => "add a version",
-            Self::Upload => "upload",
+            Self::Upload => "upload for this version (its depositor may)",
             Self::RestoreVersion => "restore a version",
             Self::Download => "download",
-            Self::RerunChecks => "run checks again",
+            Self::RerunChecks => "run checks again (an archivist may)",
             Self::DecideVersion => {
                 "decide about a version (an archivist may, but not the depositor)"
             }
@@ -243,11 +243,12 @@ fn contributor(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdic
         Action::CreateCollection | Action::ReadJobs | Action::Work => Verdict::Forbidden,
         _ if !of_own_body(actor, resource) => Verdict::Hidden,
         Action::ReadExport | Action::CancelExport if !deposited => Verdict::Hidden,
-        Action::RequestExport => allow_if(deposited),
+        Action::RequestExport | Action::Upload => allow_if(deposited),
         Action::UpdateCollection
         | Action::SetPolicy
         | Action::AcceptTransfer
         | Action::ReturnTransfer
+        | Action::RerunChecks
         | Action::DecideVersion => Verdict::Forbidden,
         _ => Verdict::Allowed,
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Check, Facts, Status, Waiver, decision, dispositions,
-    evidence::Evidence,
+    evidence::{Checksum, Evidence},
     is_open, required, second_look,
     service::{Policies, start, write_decision},
     store,
@@ -39,7 +39,7 @@ pub async fn rerun(
 ) -> Result<Vec<Result<Version, Error>>, Error> {
     let mut unit = app.begin(caller).await?;
     let wanted: Vec<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
-    let rows = versions::store::load_many_for_update(&unit, &wanted).await?;
+    let mut rows = versions::store::load_many_for_update(&unit, &wanted).await?;
     let seen = versions::store::lookup_many(unit.db(), &caller.actor, &wanted).await?;
     let mut checks = store::every_run_many(unit.db(), &wanted).await?;
     let policies = Policies::of(&unit, rows.values()).await?;
@@ -53,19 +53,23 @@ pub async fn rerun(
                 .get(&row.collection_id)
                 .ok_or(Error::NotFound("version"))?;
             caller.may(Action::RerunChecks, &versions::service::resource(row, body))?;
-            Ok(row)
+            Ok(row.clone())
         });
         let outcome = match row {
             Ok(row) => {
                 let checks = checks.entry(row.id).or_default();
-                let (_, rules) = policies.get(row)?;
+                let (_, rules) = policies.get(&row)?;
                 match chosen(kinds, &required(rules)) {
-                    Ok(kinds) => again(&mut unit, row, &kinds, checks).await?,
+                    Ok(kinds) => again(&mut unit, &row, &kinds, checks).await?,
                     Err(error) => Err(error),
                 }
             }
             Err(error) => Err(error),
         };
+        if let Ok(version) = &outcome {
+            // Named twice, it is asked for again in the state that it is in now.
+            rows.insert(version.id, version.clone());
+        }
         outcomes.push(outcome);
     }
     unit.commit().await?;
@@ -199,7 +203,8 @@ pub async fn decide(
         .remove(&row.id)
         .unwrap_or_default();
     let policies = Policies::of(&unit, [&row]).await?;
-    let (revision, _) = policies.get(&row)?;
+    let (revision, rules) = policies.get(&row)?;
+    let required = required(rules);
     let decision = Decision {
         outcome: match verdict {
             Verdict::Accept => Outcome::Accept,
@@ -212,7 +217,7 @@ pub async fn decide(
         at: unit.now(),
     };
     let row = match verdict {
-        Verdict::Accept => accept(&mut unit, row, &checks, decision).await?,
+        Verdict::Accept => accept(&mut unit, row, &checks, &required, decision).await?,
         Verdict::Reject => reject(&mut unit, row, decision).await?,
     };
     unit.commit().await?;
@@ -233,12 +238,20 @@ async fn accept(
     unit: &mut Unit,
     mut row: Version,
     checks: &[Check],
+    required: &[&str],
     mut decision: Decision,
 ) -> Result<Version, Error> {
     let was = row.status;
     row.status = next(was, Input::PersonAccepts)?;
     uploaded(checks)?;
     acceptable(checks)?;
+    let missing = missing(required, checks);
+    if !missing.is_empty() {
+        return Err(Error::Precondition(format!(
+            "the policy needs {} now, which was never begun; run the checks again",
+            missing.join(", ")
+        )));
+    }
     let waived: Vec<&Check> = checks
         .iter()
         .filter(|check| check.status != Status::Passed)
@@ -273,6 +286,16 @@ async fn accept(
     Ok(row)
 }
 
+/// What the policy needs and nobody has begun.
+fn missing<'a>(required: &[&'a str], checks: &[Check]) -> Vec<&'a str> {
+    let begun = |kind: &str| checks.iter().any(|check| check.kind == kind);
+    required
+        .iter()
+        .copied()
+        .filter(|kind| !begun(kind))
+        .collect()
+}
+
 fn acceptable(checks: &[Check]) -> Result<(), Error> {
     let refuse = |why: &str| Err(Error::Precondition(why.to_owned()));
     if checks.iter().any(|check| is_open(check.status)) {
@@ -284,6 +307,10 @@ fn acceptable(checks: &[Check]) -> Result<(), Error> {
     {
         return refuse("malware is never accepted");
     }
+    let checksum = checks.iter().find(|check| check.kind == CHECKSUM);
+    if checksum.and_then(measured).is_none() {
+        return refuse("its bytes were never read in full; run the checks again");
+    }
     let facts: Vec<Facts> = checks.iter().map(Facts::from).collect();
     if !decision::same_bytes(&facts.iter().collect::<Vec<_>>()) {
         return refuse("its bytes changed while they were checked; run the checks again");
@@ -291,16 +318,19 @@ fn acceptable(checks: &[Check]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a CHECKSUM check has measured, in full.
+fn measured(check: &Check) -> Option<Checksum> {
+    let evidence: Evidence = serde_json::from_value(check.evidence.clone()?).ok()?;
+    evidence.object_etag.as_ref()?;
+    evidence.checksum.filter(Checksum::is_well_formed)
+}
+
 /// Who waives the checksum takes the bytes as they are: from now on, size and digest are those that were
 /// measured, so that exports and fixity checks hold. What was declared stays in the event and the check.
 fn take_as_measured(unit: &mut Unit, row: &mut Version, was: versions::Status, check: &Check) {
-    let measured = check
-        .evidence
-        .clone()
-        .and_then(|evidence| serde_json::from_value::<Evidence>(evidence).ok())
-        .and_then(|evidence| evidence.checksum)
-        .filter(super::evidence::Checksum::is_well_formed);
-    let Some(measured) = measured else { return };
+    let Some(measured) = measured(check) else {
+        return;
+    };
     unit.event(
         VersionId(row.id),
         Happened {

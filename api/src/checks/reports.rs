@@ -312,7 +312,7 @@ impl Desk {
                 ..checks[*at].clone()
             };
             checks[*at] = store::update(unit, row).await?;
-            if second_look::is_beside(version.status) {
+            if second_look::is_beside(version.status) && !checks[*at].current {
                 second_look::ended(unit, &mut version, rules, checks, *at, result).await?;
             } else {
                 keep(&mut version, rules, result);
@@ -365,6 +365,10 @@ fn verdict(relations: &[Relation]) -> Overall {
 
 /// What a result says of the bytes is kept with the version.
 fn keep(version: &mut Version, rules: &Rules, result: &CheckResult) {
+    if version.status != versions::Status::Checking || version.disposition.is_some() {
+        // It comes late: what was decided, and moved, was decided on other results.
+        return;
+    }
     if result.evidence.object_etag.is_some() {
         version.object_etag.clone_from(&result.evidence.object_etag);
     }

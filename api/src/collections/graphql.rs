@@ -71,6 +71,7 @@ impl CollectionObject {
     }
 
     /// Its transfers, newest first.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn transfers(
         &self,
         ctx: &Context<'_>,
@@ -96,6 +97,7 @@ impl CollectionObject {
         clippy::too_many_arguments,
         reason = "the arguments of a Relay connection"
     )]
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn records(
         &self,
         ctx: &Context<'_>,
@@ -342,6 +344,7 @@ impl CollectionQuery {
     }
 
     /// The collections that you may see, in the order of creation.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn collections(
         &self,
         ctx: &Context<'_>,

@@ -8,7 +8,7 @@ use super::{Collection, Rules, check_code, check_texts, store};
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
-    text,
+    checks, text,
     unit::Happened,
 };
 
@@ -56,7 +56,7 @@ pub async fn create(
     check_code("input.code", &new.code)?;
     check_code("input.body", &new.body)?;
     check_texts("input", Some(&new.title), Some(&new.description))?;
-    new.rules.check("input.policy")?;
+    let rules = complete(app, "input.policy", &new.rules)?;
     let mut unit = app.begin(caller).await?;
     if let Some(answer) = unit.replay("createCollection", key, &new).await? {
         let id: CollectionId = crate::unit::answered(answer)?;
@@ -75,13 +75,15 @@ pub async fn create(
         policy_revision: 1,
         created_at: unit.now(),
     };
-    store::insert(&unit, row.clone(), &new.rules).await?;
+    store::insert(&unit, row.clone(), &rules).await?;
     unit.event(
         CollectionId(row.id),
         Happened {
             action: "collection.created",
             collection_id: Some(row.id),
-            after: Some(json!({"code": row.code, "title": row.title, "body": row.body, "policy": new.rules})),
+            after: Some(
+                json!({"code": row.code, "title": row.title, "body": row.body, "policy": rules}),
+            ),
             ..Happened::default()
         },
     );
@@ -126,6 +128,26 @@ pub async fn update(
     Ok(row)
 }
 
+/// The rules as they are kept: with every check that is always run. Refuses those that make no sense, or ask
+/// for what nobody does.
+fn complete(app: &App, path: &str, rules: &Rules) -> Result<Rules, Error> {
+    rules.check(path)?;
+    let required: Vec<String> = checks::required(rules)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if let Some(kind) = required.iter().find(|kind| !app.runs_check(kind)) {
+        return Err(Error::input(
+            format!("{path}.requiredChecks"),
+            format!("nobody runs checks of the kind {kind}: no queue is configured for it"),
+        ));
+    }
+    Ok(Rules {
+        required_checks: required,
+        ..rules.clone()
+    })
+}
+
 /// Adds a revision of the policy. `change` gets the rules in force.
 pub async fn set_policy(
     app: &App,
@@ -142,7 +164,7 @@ pub async fn set_policy(
     crate::unit::check_revision(row.policy_revision, Some(expected_revision))?;
     let (_, before) = store::current_policy(unit.db(), id.0).await?;
     let rules = change(before.clone());
-    rules.check("input.policy")?;
+    let rules = complete(app, "input.policy", &rules)?;
     row.policy_revision += 1;
     row.revision += 1;
     store::insert_policy(&unit, id.0, row.policy_revision, &rules).await?;

@@ -129,6 +129,7 @@ pub struct EventQuery;
 #[Object]
 impl EventQuery {
     /// What happened, newest first, as far as you may know.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -6,21 +6,30 @@
 //! Always: only `application/json` is taken, so that no form of another site can call (CSRF); GET only reads;
 //! no batches; a request ends in time; every error has a code and the request's id.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    any::TypeId,
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
 
 use async_graphql::{Data, Request, Response, ServerError, Value, parser::types::OperationType};
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequestParts as _, Query, State, WebSocketUpgrade},
+    extract::{FromRequestParts as _, Query, State, WebSocketUpgrade, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response as HttpResponse, Sse, sse},
 };
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use runtime::telemetry::trace;
 use serde::Deserialize;
 use serde_json::json;
+use tracing::Instrument as _;
 
-use super::{ApiSchema, context::Session, loaders::Loaders, socket};
+use super::{ApiSchema, context::Session, document, loaders::Loaders, socket};
 use crate::{
     App, Error,
     auth::{Caller, token::TokenVerifier},
@@ -76,6 +85,16 @@ impl Endpoint {
                 data.insert(Loaders::new(&self.app, &caller.actor));
             }
             data.insert::<Session>(session);
+        }
+        data
+    }
+
+    /// Loaders for one more operation of a session.
+    pub(super) fn loaders(&self, session: Option<&Data>) -> Data {
+        let mut data = Data::default();
+        let session = session.and_then(|data| data.get(&TypeId::of::<Session>()));
+        if let Some(Ok(caller)) = session.and_then(|session| session.downcast_ref::<Session>()) {
+            data.insert(Loaders::new(&self.app, &caller.actor));
         }
         data
     }
@@ -139,8 +158,28 @@ pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResp
 pub async fn post(
     State(endpoint): State<Endpoint>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> HttpResponse {
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return refuse(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "TOO_LARGE",
+                &format!(
+                    "a request has at most {} bytes; send fewer items a call",
+                    crate::server::BODY
+                ),
+            );
+        }
+        Err(_) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "BAD_USER_INPUT",
+                "the body broke off",
+            );
+        }
+    };
     if !is_json(&headers) {
         return refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -187,8 +226,8 @@ async fn respond(
     mut request: Request,
 ) -> HttpResponse {
     let id = request_id(&endpoint.app, headers);
-    let operation = match kind(&mut request) {
-        Ok(operation) => operation,
+    let (operation, field) = match document::choose(&mut request) {
+        Ok(chosen) => (chosen.ty, chosen.field),
         Err(error) => return finish(Response::from_errors(vec![error]), &id),
     };
     if method == Method::GET && operation == OperationType::Mutation {
@@ -203,7 +242,7 @@ async fn respond(
         return answer;
     }
     request.data = endpoint.data(bearer(headers), &id).await;
-    if wants_events(headers) {
+    if wants_events(headers) && operation == OperationType::Subscription {
         return events(&endpoint.schema, request, id);
     }
     if operation == OperationType::Subscription {
@@ -214,12 +253,15 @@ async fn respond(
         );
     }
     let began = std::time::Instant::now();
-    let answer = tokio::time::timeout(TIMEOUT, endpoint.schema.execute(request)).await;
-    let label = if operation == OperationType::Mutation {
-        "mutation"
-    } else {
-        "query"
-    };
+    let span = span(&id);
+    trace::go_on(&span, traceparent(headers));
+    let work = endpoint.schema.execute(request).instrument(span);
+    let answer = tokio::time::timeout(TIMEOUT, work).await;
+    // Where there is data, the field is one of the schema: nobody can make up labels.
+    let executed = matches!(&answer, Ok(answer) if answer.data != Value::Null);
+    let label = field
+        .filter(|_| executed)
+        .unwrap_or_else(|| "refused".to_owned());
     metrics::histogram!("muniment_api_request_seconds", "operation" => label)
         .record(began.elapsed().as_secs_f64());
     let answer = answer.unwrap_or_else(|_| out_of_time());
@@ -237,29 +279,14 @@ pub(super) fn out_of_time() -> Response {
     Response::from_errors(vec![error])
 }
 
-/// What sort of operation a request asks for.
-pub(super) fn kind(request: &mut Request) -> Result<OperationType, ServerError> {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query()?;
-    let mut found = document
-        .operations
-        .iter()
-        .filter(|(known, _)| match &name {
-            Some(name) => known.is_some_and(|known| known.as_str() == name),
-            None => true,
-        })
-        .map(|(_, operation)| operation.node.ty);
-    match (found.next(), found.next()) {
-        (Some(ty), None) => Ok(ty),
-        (Some(_), Some(_)) => Err(ServerError::new(
-            "several operations: name one by `operationName`",
-            None,
-        )),
-        (None, _) => Err(ServerError::new(
-            "there is no such operation in the document",
-            None,
-        )),
-    }
+/// The trace that a client goes on with.
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(trace::TRACEPARENT)?.to_str().ok()
+}
+
+/// Puts the id of a request on every line that is logged for it.
+pub(super) fn span(id: &str) -> tracing::Span {
+    tracing::info_span!("request", id)
 }
 
 fn finish(answer: Response, id: &str) -> HttpResponse {
@@ -307,13 +334,14 @@ fn is_limit(message: &str) -> bool {
 
 /// GraphQL over server-sent events, distinct connections mode: `next` for each answer, then `complete`.
 fn events(schema: &ApiSchema, request: Request, id: String) -> HttpResponse {
-    let stream = schema.execute_stream(request).map(move |answer| {
+    let answers = InSpan::new(schema.execute_stream(request).boxed(), span(&id));
+    let stream = answers.map(move |answer| {
         let answer = with_codes(answer, &id);
         let text = serde_json::to_string(&answer).unwrap_or_default();
         sse::Event::default().event("next").data(text)
     });
     let end = futures::stream::iter([sse::Event::default().event("complete").data("")]);
-    let stream: std::pin::Pin<Box<dyn Stream<Item = Result<sse::Event, Infallible>> + Send>> =
+    let stream: Pin<Box<dyn Stream<Item = Result<sse::Event, Infallible>> + Send>> =
         Box::pin(stream.chain(end).map(Ok));
     Sse::new(stream)
         .keep_alive(sse::KeepAlive::new().interval(Duration::from_secs(15)))
@@ -334,4 +362,25 @@ fn websocket(endpoint: Endpoint, upgrade: WebSocketUpgrade, headers: &HeaderMap)
     let token = bearer(headers).map(str::to_owned);
     let id = request_id(&endpoint.app, headers);
     upgrade.on_upgrade(move |socket| socket::serve(endpoint, socket, token, id))
+}
+
+/// A stream whose every step is taken in a span.
+pub(super) struct InSpan {
+    answers: BoxStream<'static, Response>,
+    span: tracing::Span,
+}
+
+impl InSpan {
+    pub(super) fn new(answers: BoxStream<'static, Response>, span: tracing::Span) -> Self {
+        Self { answers, span }
+    }
+}
+
+impl Stream for InSpan {
+    type Item = Response;
+
+    fn poll_next(mut self: Pin<&mut Self>, ctx: &mut TaskContext<'_>) -> Poll<Option<Response>> {
+        let span = self.span.clone();
+        span.in_scope(|| self.answers.poll_next_unpin(ctx))
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use dataloader::{BatchFn, non_cached::Loader};
+use async_graphql::dataloader::{DataLoader, Loader};
 use uuid::Uuid;
 
 use crate::{
@@ -17,32 +17,26 @@ use crate::{
     versions::{self, Version},
 };
 
-/// What a loader answers: the library wants a clone of everything, and a failure has no text for clients.
-type Loaded<T> = Result<Option<T>, Arc<str>>;
-
 macro_rules! loaders {
     ($($(#[$doc:meta])* $name:ident, $batch:ident: $type:ty = |$app:ident, $actor:ident, $ids:ident| $load:expr;)*) => {
         $(
             struct $batch(App, Arc<Actor>);
 
-            impl BatchFn<Uuid, Loaded<$type>> for $batch {
-                async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Loaded<$type>> {
+            impl Loader<Uuid> for $batch {
+                type Value = $type;
+                type Error = Error;
+
+                async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, $type>, Error> {
                     let ($app, $actor, $ids) = (&self.0, self.1.as_ref(), keys);
                     let _ = $actor;
-                    match $load.await {
-                        Ok(mut found) => keys.iter().map(|key| (*key, Ok(found.remove(key)))).collect(),
-                        Err(error) => {
-                            let error: Arc<str> = error.to_string().into();
-                            keys.iter().map(|key| (*key, Err(Arc::clone(&error)))).collect()
-                        }
-                    }
+                    Ok($load.await?)
                 }
             }
         )*
 
         /// The loaders of one request.
         pub struct Loaders {
-            $($name: Loader<Uuid, Loaded<$type>, $batch>,)*
+            $($name: DataLoader<$batch>,)*
         }
 
         impl Loaders {
@@ -50,26 +44,26 @@ macro_rules! loaders {
             pub fn new(app: &App, actor: &Actor) -> Self {
                 let actor = Arc::new(actor.clone());
                 Self {
-                    $($name: Loader::new($batch(app.clone(), Arc::clone(&actor))),)*
+                    $($name: loader($batch(app.clone(), Arc::clone(&actor))),)*
                 }
             }
 
             $(
                 $(#[$doc])*
                 pub async fn $name(&self, id: Uuid) -> Result<Option<$type>, Error> {
-                    flatten(self.$name.try_load(id).await)
+                    self.$name.load_one(id).await
                 }
             )*
         }
     };
 }
 
-fn flatten<T>(loaded: std::io::Result<Loaded<T>>) -> Result<Option<T>, Error> {
-    match loaded {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
-        Err(error) => Err(Error::Internal(error.to_string())),
-    }
+#[expect(
+    clippy::disallowed_methods,
+    reason = "one statement, which ends by itself and nobody waits for after its request"
+)]
+fn loader<B: Loader<Uuid>>(batch: B) -> DataLoader<B> {
+    DataLoader::new(batch, tokio::spawn)
 }
 
 loaders! {

@@ -1,6 +1,7 @@
 //! The schema: the nouns put together, and what they share on the wire.
 
 pub mod context;
+mod document;
 pub mod errors;
 pub mod http;
 pub mod ids;
@@ -52,8 +53,9 @@ pub type ApiSchema = Schema<Query, Mutation, Subscription>;
 
 /// How deep a query may be nested.
 const DEPTH: usize = 15;
-/// How many fields a query may ask for; a connection counts its fields once, its size is bounded by paging.
-const COMPLEXITY: usize = 2_000;
+/// What a query may cost: each field is one, and a list as many times its fields as it may have items, and
+/// fifty for its own statement ([`crate::page::cost`]). So no query causes more than a thousand statements.
+const COMPLEXITY: usize = 50_000;
 
 /// Builds the schema over an [`App`].
 pub fn schema(app: App) -> ApiSchema {

@@ -105,6 +105,7 @@ impl NodeQuery {
     }
 
     /// Several by their ids, 1 to 100, in the order asked for.
+    #[graphql(complexity = "ids.len() * child_complexity + 1")]
     async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
         let (app, caller) = (app(ctx)?, caller(ctx)?);
         let mut found = Vec::with_capacity(ids.len());

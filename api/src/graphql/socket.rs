@@ -24,8 +24,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    ApiSchema,
-    http::{Endpoint, TIMEOUT, kind, out_of_time, with_codes},
+    ApiSchema, document,
+    http::{Endpoint, InSpan, TIMEOUT, out_of_time, span, with_codes},
 };
 
 /// The most operations of one connection at a time.
@@ -55,6 +55,7 @@ pub(super) async fn serve(
     let (mut sink, mut frames) = socket.split();
     let (inbox, messages) = mpsc::channel(INBOX);
     let executor = Answers {
+        endpoint: endpoint.clone(),
         schema: endpoint.schema.clone(),
         id: id.as_str().into(),
     };
@@ -205,6 +206,7 @@ impl Connection {
 /// Answers as over HTTP: every error with a code and the request's id, queries with a time limit.
 #[derive(Clone)]
 struct Answers {
+    endpoint: Endpoint,
     schema: ApiSchema,
     id: Arc<str>,
 }
@@ -220,14 +222,17 @@ impl Executor for Answers {
         session: Option<Arc<async_graphql::Data>>,
     ) -> BoxStream<'static, Response> {
         let id = Arc::clone(&self.id);
-        let operation = match kind(&mut request) {
-            Ok(operation) => operation,
+        let operation = match document::choose(&mut request) {
+            Ok(chosen) => chosen.ty,
             Err(error) => {
                 let answer = with_codes(Response::from_errors(vec![error]), &id);
                 return stream::once(async { answer }).boxed();
             }
         };
-        let mut answers = Executor::execute_stream(&self.schema, request, session);
+        // Loaders of its own: one operation that is dropped never takes what another waits for.
+        request.data = self.endpoint.loaders(session.as_deref());
+        let answers = Executor::execute_stream(&self.schema, request, session);
+        let mut answers = InSpan::new(answers, span(&id)).boxed();
         if operation != OperationType::Subscription {
             answers = stream::once(async move {
                 let answer = tokio::time::timeout(TIMEOUT, answers.next()).await;

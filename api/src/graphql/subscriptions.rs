@@ -3,7 +3,7 @@
 //! Always: an announcement only says "read again"; what is sent was read under the viewer's own access rule
 //! at that moment, so a permission that was lost ends what is seen; a stream ends with the token.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_graphql::{Context, ID, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
@@ -22,7 +22,7 @@ use crate::{
     exports::{self, graphql::ExportObject},
     records,
     tasks::{
-        self,
+        self, Task,
         graphql::{TaskFilter, TaskObject},
     },
     transfers::{
@@ -34,6 +34,9 @@ use crate::{
 
 /// At most so often does a progress change.
 const PACE: Duration = Duration::from_millis(300);
+
+/// The most tasks that are told anew after announcements were missed.
+const MISSED_TASKS: u64 = 500;
 
 /// How far a transfer is.
 #[derive(SimpleObject)]
@@ -93,7 +96,7 @@ impl Subscriptions {
         id: ID,
     ) -> Result<impl Stream<Item = Result<TransferProgress>>> {
         let id: TransferId = parse(&id, "id")?;
-        let watch = Watch::begin(ctx, (id, true, None::<Totals>))?;
+        let watch = Watch::begin(ctx, (id, true, None::<(i32, Totals)>))?;
         progress(&watch.app, &watch.caller, id).await?;
         Ok(stream::unfold(watch, |mut watch| async move {
             loop {
@@ -108,9 +111,12 @@ impl Subscriptions {
                     }
                 }
                 let progress = progress(&watch.app, &watch.caller, id).await;
-                let totals = progress.as_ref().ok().map(|progress| progress.totals.0);
-                watch.state = (id, false, totals);
-                if first || totals != last {
+                let now = progress
+                    .as_ref()
+                    .ok()
+                    .map(|progress| (progress.transfer.0.revision, progress.totals.0));
+                watch.state = (id, false, now);
+                if first || now != last {
                     return Some((progress.map_err(Into::into), watch));
                 }
             }
@@ -134,11 +140,17 @@ impl Subscriptions {
                 let change = watch
                     .next(|change| matches!(change, Change::Version(_, of) if *of == record))
                     .await?;
-                let Change::Version(id, _) = change else {
-                    continue;
+                let id = match change {
+                    Change::Version(id, _) => id.0,
+                    // Which ones is not known: the newest is what matters.
+                    _ => match newest(&watch, record).await {
+                        Ok(Some(id)) => id,
+                        Ok(None) => continue,
+                        Err(error) => return Some((Err(error.into()), watch)),
+                    },
                 };
                 let found =
-                    versions::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
+                    versions::store::lookup(watch.app.database(), &watch.caller.actor, id).await;
                 match found {
                     Ok(Some(row)) => return Some((Ok(VersionObject(row)), watch)),
                     Ok(None) => {}
@@ -155,20 +167,32 @@ impl Subscriptions {
         filter: Option<TaskFilter>,
     ) -> Result<impl Stream<Item = Result<TaskObject>>> {
         let filter = Arc::new(filter.unwrap_or_default().parse("filter")?);
-        let watch = Watch::begin(ctx, filter)?;
+        let since = app(ctx)?.clock().now();
+        let watch = Watch::begin(ctx, (filter, since, VecDeque::new()))?;
         Ok(stream::unfold(watch, |mut watch| async move {
             loop {
+                if let Some(row) = watch.state.2.pop_front() {
+                    return Some((Ok(TaskObject(row)), watch));
+                }
                 let change = watch
                     .next(|change| matches!(change, Change::Task(_)))
                     .await?;
-                let Change::Task(id) = change else { continue };
-                let found =
-                    tasks::store::lookup(watch.app.database(), &watch.caller.actor, id.0).await;
+                let (db, actor) = (watch.app.database(), &watch.caller.actor);
+                let now = watch.app.clock().now();
+                let found = match change {
+                    Change::Task(id) => tasks::store::lookup(db, actor, id.0)
+                        .await
+                        .map(|row| row.into_iter().collect()),
+                    // Which ones is not known: those that changed since the last that was told.
+                    _ => tasks::store::changed_since(db, actor, watch.state.1, MISSED_TASKS).await,
+                };
                 match found {
-                    Ok(Some(row)) if watch.state.matches(&row) => {
-                        return Some((Ok(TaskObject(row)), watch));
+                    Ok(rows) => {
+                        let rows: Vec<Task> = rows;
+                        watch.state.1 = now;
+                        let matching = rows.into_iter().filter(|row| watch.state.0.matches(row));
+                        watch.state.2 = matching.collect();
                     }
-                    Ok(_) => {}
                     Err(error) => return Some((Err(Error::from(error).into()), watch)),
                 }
             }
@@ -195,6 +219,15 @@ impl Subscriptions {
     }
 }
 
+/// The newest version of a record, if its watcher may still see it.
+async fn newest<S>(
+    watch: &Watch<S>,
+    record: RecordId,
+) -> std::result::Result<Option<uuid::Uuid>, Error> {
+    let found = records::store::lookup(watch.app.database(), &watch.caller.actor, record.0).await?;
+    Ok(found.map(|record| record.newest_version_id))
+}
+
 async fn progress(
     app: &App,
     caller: &Caller,
@@ -206,7 +239,13 @@ async fn progress(
     let totals = transfers::store::totals(app.database(), &[id.0]).await?;
     Ok(TransferProgress {
         transfer: TransferObject(transfer),
-        totals: TransferTotalsObject(totals.get(&id.0).copied().unwrap_or_default()),
+        totals: TransferTotalsObject(
+            totals
+                .get(&id.0)
+                .copied()
+                .unwrap_or_default()
+                .seen_in(&caller.actor.scope()),
+        ),
         at: app.clock().now(),
     })
 }

@@ -95,11 +95,17 @@ async fn dispatch(
     }
     let unit = app.begin_internal().await?;
     let ids: Vec<Uuid> = picked.iter().map(|picked| picked.job).collect();
-    let ours = store::publish(&unit, &ids).await?;
+    let mut ours = store::publish(&unit, &ids).await?;
     unit.commit().await?;
     let ours: Vec<Announcement> = picked
         .into_iter()
-        .filter(|picked| ours.contains(&picked.job))
+        .filter_map(|picked| {
+            let traceparent = ours.remove(&picked.job)?;
+            Some(Announcement {
+                traceparent,
+                ..picked
+            })
+        })
         .collect();
     if let Err(error) = announce(queue, &ours).await {
         // They stay PUBLISHED until the reconciler finds that nobody came for them.
@@ -145,7 +151,11 @@ fn in_turns(lanes: &[(Uuid, Vec<Uuid>)], max: usize) -> Vec<Announcement> {
     (0..longest)
         .flat_map(|turn| {
             lanes.iter().filter_map(move |(lane, jobs)| {
-                jobs.get(turn).map(|&job| Announcement { job, lane: *lane })
+                jobs.get(turn).map(|&job| Announcement {
+                    job,
+                    lane: *lane,
+                    traceparent: None,
+                })
             })
         })
         .take(max)

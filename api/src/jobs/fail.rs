@@ -35,6 +35,8 @@ pub enum Failure {
     Retry,
     /// It never will.
     GiveUp,
+    /// The worker stops: another one takes it at once, on the same attempt.
+    HandBack,
 }
 
 /// A worker could not do a job.
@@ -95,6 +97,7 @@ async fn one(
     let input = match failed.failure {
         Failure::Retry => Input::Retry,
         Failure::GiveUp => Input::GiveUp,
+        Failure::HandBack => Input::HandBack,
     };
     let reason = shorten(&failed.reason, MAX_REASON);
     let job = attempt_failed(unit, job.clone(), input, &reason).await?;

@@ -9,6 +9,7 @@
 pub mod claim;
 pub mod dispatcher;
 pub mod fail;
+pub mod gauges;
 pub mod graphql;
 pub mod lease;
 pub mod reconciler;
@@ -45,8 +46,8 @@ pub enum Input {
     LeaseExpired,
     /// Nobody came for it: the message may be lost.
     Unclaimed,
-    /// The process that held queue and workers has ended.
-    Recover,
+    /// The worker stops, and has not done it: no fault of the job.
+    HandBack,
 }
 
 /// Where a job stands and which attempt it is on.
@@ -81,7 +82,7 @@ pub fn next(state: State, input: Input) -> Option<State> {
             }
         }
         (S::Leased, I::GiveUp) => to(S::Dead),
-        (S::Published, I::Unclaimed | I::Recover) | (S::Leased, I::Recover) => to(S::Ready),
+        (S::Published, I::Unclaimed) | (S::Leased, I::HandBack) => to(S::Ready),
         _ => None,
     }
 }
@@ -118,6 +119,17 @@ pub fn step(job: &mut Job, input: Input, now: DateTime<Utc>) -> bool {
     job.attempt = after.attempt;
     job.updated_at = now;
     true
+}
+
+/// As it stands on the wire and in the table.
+pub fn name(status: Status) -> &'static str {
+    match status {
+        Status::Ready => "READY",
+        Status::Published => "PUBLISHED",
+        Status::Leased => "LEASED",
+        Status::Done => "DONE",
+        Status::Dead => "DEAD",
+    }
 }
 
 /// Why a job that has not ended waits, for people.

@@ -6,21 +6,21 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use contract::VersionId;
+use chrono::{DateTime, TimeDelta, Utc};
+use contract::{VersionId, objects::Place};
 use runtime::shutdown::Shutdown;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Input, Status,
+    Input, Job, Status,
     fail::{attempt_failed, lock_versions},
     store,
 };
 use crate::{
     App, Error, exports,
     unit::Happened,
-    versions::{self, name},
+    versions::{self, Version, name},
 };
 
 const PERIOD: Duration = Duration::from_secs(5);
@@ -50,44 +50,88 @@ pub async fn run(app: App, shutdown: &Shutdown) {
             () = shutdown.soft().cancelled() => return,
             _ = timer.tick() => {}
         }
-        match reconcile(&app).await {
-            Ok(done) if done == Reconciled::default() => {}
-            Ok(done) => tracing::info!(?done, "reconciled"),
-            Err(error) => tracing::warn!(?error, "not reconciled; trying again"),
+        let done = reconcile(&app).await;
+        if done != Reconciled::default() {
+            tracing::info!(?done, "reconciled");
         }
     }
 }
 
-/// One pass.
-pub async fn reconcile(app: &App) -> Result<Reconciled, Error> {
+/// One pass. What fails is logged and tried again in the next; it does not hold up the rest.
+pub async fn reconcile(app: &App) -> Reconciled {
     let done = Reconciled {
-        leases: leases(app).await?,
-        announcements: announcements(app).await?,
-        uploads: uploads(app).await?,
-        exports: exports::service::expire(app).await?,
+        leases: passed("leases", leases(app).await),
+        announcements: passed("announcements", announcements(app).await),
+        uploads: passed("uploads", uploads(app).await),
+        exports: passed("exports", exports::service::expire(app).await),
     };
     if done.leases + done.announcements > 0 {
         app.jobs_waiting().notify_one();
     }
-    Ok(done)
+    done
+}
+
+fn passed(step: &str, done: Result<usize, Error>) -> usize {
+    done.unwrap_or_else(|error| {
+        tracing::warn!(step, ?error, "not reconciled; trying again");
+        0
+    })
 }
 
 async fn leases(app: &App) -> Result<usize, Error> {
-    let found = store::leases_run_out(app.database(), app.clock().now(), BATCH).await?;
+    end_leases(app, app.clock().now(), |job| {
+        format!(
+            "{} was not heard of before its lease ran out",
+            job.worker.as_deref().unwrap_or("the worker")
+        )
+    })
+    .await
+}
+
+/// Ends the leases that hold until `before` at the longest. A row that cannot be ended does not hold up the
+/// others.
+pub(super) async fn end_leases(
+    app: &App,
+    before: DateTime<Utc>,
+    reason: impl Fn(&Job) -> String,
+) -> Result<usize, Error> {
+    let found = store::leases_run_out(app.database(), before, BATCH).await?;
     if found.is_empty() {
         return Ok(0);
     }
-    let mut unit = app.begin_internal().await?;
-    let rows = store::load_many_for_update(&unit, found).await?;
-    lock_versions(&unit, rows.values()).await?;
+    let all = end_some_leases(app, &found, before, &reason).await;
+    let Err(error) = all else { return all };
+    tracing::warn!(
+        ?error,
+        "leases were not ended together; trying each by itself"
+    );
     let mut ended = 0;
-    for (_, job) in rows {
-        let ran_out = job.lease_expires_at.is_none_or(|until| until <= unit.now());
+    for id in found {
+        match end_some_leases(app, &[id], before, &reason).await {
+            Ok(done) => ended += done,
+            Err(error) => tracing::error!(job = %id, ?error, "a lease cannot be ended"),
+        }
+    }
+    Ok(ended)
+}
+
+async fn end_some_leases(
+    app: &App,
+    ids: &[Uuid],
+    before: DateTime<Utc>,
+    reason: &impl Fn(&Job) -> String,
+) -> Result<usize, Error> {
+    let mut unit = app.begin_internal().await?;
+    let rows = store::load_many_for_update(&unit, ids.iter().copied()).await?;
+    lock_versions(&unit, rows.values()).await?;
+    let mut rows: Vec<Job> = rows.into_values().collect();
+    // In one order, so that two units never wait for each other.
+    rows.sort_unstable_by_key(|job| job.id);
+    let mut ended = 0;
+    for job in rows {
+        let ran_out = job.lease_expires_at.is_none_or(|until| until <= before);
         if job.status == Status::Leased && ran_out {
-            let reason = format!(
-                "{} was not heard of before its lease ran out",
-                job.worker.as_deref().unwrap_or("the worker")
-            );
+            let reason = reason(&job);
             attempt_failed(&mut unit, job, Input::LeaseExpired, &reason).await?;
             ended += 1;
         }
@@ -116,11 +160,17 @@ async fn uploads(app: &App) -> Result<usize, Error> {
     if found.is_empty() {
         return Ok(0);
     }
+    // A client may have vanished after its last byte: what is there goes on.
+    let absent = versions::reported::take_what_is_there(app, found).await?;
+    if absent.is_empty() {
+        return Ok(0);
+    }
     let mut unit = app.begin_internal().await?;
-    let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
-    let rows = versions::store::load_many_for_update(&unit, &ids).await?;
-    let mut abandoned = 0;
-    for (_, mut row) in rows {
+    let rows = versions::store::load_many_for_update(&unit, &absent).await?;
+    let mut rows: Vec<Version> = rows.into_values().collect();
+    rows.sort_unstable_by_key(|row| row.id);
+    let mut leftovers = Vec::new();
+    for mut row in rows {
         let was = row.status;
         let Ok(status) = versions::next(was, versions::Input::TicketExpired) else {
             continue;
@@ -136,9 +186,19 @@ async fn uploads(app: &App) -> Result<usize, Error> {
                 after: Some(json!({"status": name(status)})),
             },
         );
-        versions::store::update(&mut unit, row, was).await?;
-        abandoned += 1;
+        let row = versions::store::update(&mut unit, row, was).await?;
+        leftovers.push((VersionId(row.content_id), row.upload_id));
     }
     unit.commit().await?;
-    Ok(abandoned)
+    for (content, upload) in &leftovers {
+        let key = contract::objects::version_key(*content);
+        let discarded = app
+            .objects()
+            .discard(Place::Incoming, &key, upload.as_deref());
+        if let Err(error) = discarded.await {
+            // The lifecycle rule of the bucket removes it.
+            tracing::warn!(%key, ?error, "what was left of an upload was not removed");
+        }
+    }
+    Ok(leftovers.len())
 }

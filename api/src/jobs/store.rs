@@ -56,7 +56,7 @@ pub async fn load_many_for_update(
     let rows = job::Entity::find()
         .filter(job::Column::Id.is_in(ids))
         .order_by_asc(job::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(unit.db())
         .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
@@ -65,7 +65,7 @@ pub async fn load_many_for_update(
 /// The job, if the token is that of its live lease; `None`: the lease is lost, and nothing may be written.
 pub async fn require_lease(unit: &Unit, id: Uuid, token: &str) -> Result<Option<Job>, DbErr> {
     let found = job::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await?;
     Ok(found.filter(|job| lease::standing(job, token, unit.now()) == lease::Standing::Live))
@@ -79,7 +79,7 @@ pub async fn load(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, Db
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Job>, DbErr> {
     job::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }
@@ -236,6 +236,40 @@ struct InLane {
     jobs: i64,
 }
 
+/// How many jobs of a queue are in a state, and since when the oldest of them exists.
+#[derive(Debug, FromQueryResult)]
+pub struct Counted {
+    /// The queue.
+    pub queue: String,
+    /// The state.
+    pub status: Status,
+    /// How many.
+    pub count: i64,
+    /// Since when the oldest exists.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Counts the jobs that are not DONE.
+pub async fn count_by_status(db: &impl ConnectionTrait) -> Result<Vec<Counted>, DbErr> {
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Queue)
+        .column(job::Column::Status)
+        .column_as(job::Column::Id.count(), "count")
+        .column_as(job::Column::CreatedAt.min(), "oldest")
+        .filter(job::Column::Status.is_in([
+            Status::Ready,
+            Status::Published,
+            Status::Leased,
+            Status::Dead,
+        ]))
+        .group_by(job::Column::Queue)
+        .group_by(job::Column::Status)
+        .into_model()
+        .all(db)
+        .await
+}
+
 /// How many jobs of each lane are announced or leased, in one queue.
 pub async fn in_flight(
     db: &impl ConnectionTrait,
@@ -305,11 +339,13 @@ pub async fn due(
         .await
 }
 
-/// Marks as announced those that are still READY and that no other dispatcher has at hand; says which.
-pub async fn publish(unit: &Unit, ids: &[Uuid]) -> Result<Vec<Uuid>, DbErr> {
-    let ours: Vec<Uuid> = job::Entity::find()
+/// Marks as announced those that are still READY and that no other dispatcher has at hand; says which, each
+/// with the trace that caused it.
+pub async fn publish(unit: &Unit, ids: &[Uuid]) -> Result<HashMap<Uuid, Option<String>>, DbErr> {
+    let ours: Vec<(Uuid, Option<String>)> = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
+        .column(job::Column::Traceparent)
         .filter(job::Column::Id.is_in(ids.iter().copied()))
         .filter(job::Column::Status.eq(Status::Ready))
         .order_by_asc(job::Column::Id)
@@ -322,9 +358,9 @@ pub async fn publish(unit: &Unit, ids: &[Uuid]) -> Result<Vec<Uuid>, DbErr> {
             .col_expr(job::Column::Status, Expr::value(Status::Published))
             .col_expr(job::Column::PublishedAt, Expr::value(unit.now()))
             .col_expr(job::Column::UpdatedAt, Expr::value(unit.now()))
-            .filter(job::Column::Id.is_in(ours.iter().copied()))
+            .filter(job::Column::Id.is_in(ours.iter().map(|(id, _)| *id)))
             .exec(unit.db())
             .await?;
     }
-    Ok(ours)
+    Ok(ours.into_iter().collect())
 }

@@ -96,6 +96,7 @@ impl RecordObject {
     }
 
     /// Its versions, oldest first.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn versions(
         &self,
         ctx: &Context<'_>,
@@ -122,6 +123,7 @@ impl RecordObject {
     }
 
     /// The work that people have with it.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn tasks(
         &self,
         ctx: &Context<'_>,
@@ -148,6 +150,7 @@ impl RecordObject {
     }
 
     /// What happened to it, its versions and its tasks; newest first.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -184,11 +187,17 @@ impl RecordObject {
         let resource = service::resource(&self.0, &body, depositor);
         let actor = &caller(ctx)?.actor;
         let can = |action| authorise(actor, action, &resource) == Verdict::Allowed;
+        // Who decides is another person than who made the version.
+        let newest = loaders.version(self.0.newest_version_id).await?;
+        let decides = newest.is_some_and(|version| {
+            let resource = versions::service::resource(&version, &body);
+            authorise(actor, Action::DecideVersion, &resource) == Verdict::Allowed
+        });
         Ok(RecordPermissions {
             update: can(Action::UpdateRecord),
             add_version: can(Action::AddVersion),
             add_task: can(Action::AddTask),
-            decide: can(Action::DecideVersion),
+            decide: decides,
             export: can(Action::RequestExport),
         })
     }
@@ -485,6 +494,7 @@ impl RecordQuery {
         clippy::too_many_arguments,
         reason = "the arguments of a Relay connection"
     )]
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn records(
         &self,
         ctx: &Context<'_>,

@@ -6,7 +6,7 @@ use entity::record;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr},
+    sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType},
 };
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ pub async fn lookup_many(
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Record>, DbErr> {
     record::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }
@@ -149,12 +149,21 @@ pub async fn list(
             .filter(record::Column::Path.lt(end));
     }
     if let Some(text) = filter.title_contains {
-        let pattern = format!("%{}%", escape_like(&text.to_lowercase()));
-        let title = Expr::expr(Func::lower(Expr::col(record::Column::Title)));
-        select = select.filter(title.like(LikeExpr::new(pattern).escape('\\')));
+        let title = || Expr::expr(Func::lower(Expr::col(record::Column::Title)));
+        let like = |text: String| LikeExpr::new(format!("%{}%", escape_like(&text))).escape('\\');
+        // SQLite, and PostgreSQL in the C locale, fold ASCII only; PostgreSQL elsewhere folds all letters.
+        select = select.filter(
+            Condition::any()
+                .add(title().like(like(text.to_ascii_lowercase())))
+                .add(title().like(like(text.to_lowercase()))),
+        );
     }
     if let Some(status) = filter.status {
         select = select.filter(record::Column::NewestStatus.eq(status));
+        if matches!(actor.scope(), Scope::AcceptedOf(_)) {
+            // What became of versions that one may not see is not to be found out by asking for it.
+            select = select.filter(record::Column::NewestStatus.eq(Status::Accepted));
+        }
     }
     let sort = match order {
         Order::CreatedAt => Sort::by_id(),

@@ -106,6 +106,7 @@ impl TaskObject {
     }
 
     /// What was said about it, oldest first.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn comments(
         &self,
         ctx: &Context<'_>,
@@ -289,6 +290,7 @@ impl TaskQuery {
         clippy::too_many_arguments,
         reason = "the arguments of a Relay connection"
     )]
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn tasks(
         &self,
         ctx: &Context<'_>,

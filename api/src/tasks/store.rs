@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use entity::{comment, task};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, Func},
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, Func, LockType},
 };
 use uuid::Uuid;
 
@@ -106,6 +106,21 @@ pub async fn lookup(
     scoped(actor).filter(task::Column::Id.eq(id)).one(db).await
 }
 
+/// Those that the actor may see and that changed at or after `since`, oldest change first.
+pub async fn changed_since(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    since: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Task>, DbErr> {
+    scoped(actor)
+        .filter(task::Column::UpdatedAt.gte(since))
+        .order_by_asc(task::Column::UpdatedAt)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
 /// Several by id, those that the actor may see.
 pub async fn lookup_many(
     db: &impl ConnectionTrait,
@@ -122,7 +137,7 @@ pub async fn lookup_many(
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Task>, DbErr> {
     task::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }

@@ -88,7 +88,10 @@ impl TransferObject {
     /// How many versions are in which state; maintained, never counted.
     async fn totals(&self, ctx: &Context<'_>) -> Result<TransferTotalsObject> {
         let totals = loaders(ctx)?.totals(self.0.id).await?;
-        Ok(TransferTotalsObject(totals.unwrap_or_default()))
+        let scope = caller(ctx)?.actor.scope();
+        Ok(TransferTotalsObject(
+            totals.unwrap_or_default().seen_in(&scope),
+        ))
     }
 
     /// When it was opened.
@@ -111,6 +114,7 @@ impl TransferObject {
         clippy::too_many_arguments,
         reason = "the arguments of a Relay connection"
     )]
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn records(
         &self,
         ctx: &Context<'_>,
@@ -138,6 +142,7 @@ impl TransferObject {
     }
 
     /// The versions of its records.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn versions(
         &self,
         ctx: &Context<'_>,
@@ -343,6 +348,7 @@ impl TransferQuery {
     }
 
     /// The transfers that you may see, newest first.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn transfers(
         &self,
         ctx: &Context<'_>,

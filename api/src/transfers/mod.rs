@@ -9,7 +9,7 @@ pub mod graphql;
 pub mod service;
 pub mod store;
 
-use crate::Error;
+use crate::{Error, auth::Scope};
 
 pub use entity::transfer::{Model as Transfer, Status};
 
@@ -32,10 +32,10 @@ pub enum Input {
 /// The state machine.
 pub fn next(status: Status, input: Input) -> Result<Status, Error> {
     match (status, input) {
-        (Status::Open, Input::Submit) => Ok(Status::Submitted),
+        (Status::Open | Status::Returned, Input::Submit) => Ok(Status::Submitted),
         (Status::Submitted, Input::Accept { undecided: 0 }) => Ok(Status::Accepted),
         (Status::Submitted, Input::Accept { undecided }) => Err(Error::Precondition(format!(
-            "{undecided} files of this transfer are not decided yet; wait for their checks"
+            "{undecided} files of this transfer are not decided yet; wait for their checks, and decide those that need review"
         ))),
         (Status::Submitted, Input::Return) => Ok(Status::Returned),
         (Status::Returned, Input::Reopen) => Ok(Status::Open),
@@ -46,7 +46,7 @@ pub fn next(status: Status, input: Input) -> Result<Status, Error> {
                 Status::Open => "it must be submitted first",
                 Status::Submitted => "it was submitted already",
                 Status::Accepted => "nothing can be done to it any more",
-                Status::Returned => "adding files to it opens it again",
+                Status::Returned => "submit it again, or add files to it, which opens it again",
             }
         ))),
     }
@@ -77,6 +77,8 @@ pub struct Totals {
     pub checking: i64,
     /// Kept and downloadable.
     pub accepted: i64,
+    /// The sizes of those in bytes, summed.
+    pub accepted_bytes: i64,
     /// Refused.
     pub rejected: i64,
     /// Malware.
@@ -88,9 +90,27 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// How many still wait for bytes, checks or a move.
+    /// What somebody may know of them: a reader, of what was accepted only.
+    #[must_use]
+    pub fn seen_in(self, scope: &Scope) -> Self {
+        match scope {
+            Scope::All | Scope::Bodies(_) => self,
+            Scope::AcceptedOf(_) | Scope::Nothing => Self {
+                records: self.accepted.min(self.records),
+                versions: self.accepted,
+                total_bytes: self.accepted_bytes,
+                accepted: self.accepted,
+                accepted_bytes: self.accepted_bytes,
+                ..Self::default()
+            },
+        }
+    }
+
+    /// How many still wait for bytes, checks, a move or a person.
     pub fn undecided(&self) -> u64 {
-        u64::try_from(self.awaiting_upload + self.checking).unwrap_or_default()
+        let sum = self.awaiting_upload + self.checking + self.needs_review;
+        // A sum below zero is a defect, and must not pass for "none".
+        u64::try_from(sum).unwrap_or(u64::MAX)
     }
 }
 
@@ -124,6 +144,7 @@ mod tests {
         OPEN + Submit -> SUBMITTED
         SUBMITTED + Accept { undecided: 0 } -> ACCEPTED
         SUBMITTED + Return -> RETURNED
+        RETURNED + Submit -> SUBMITTED
         RETURNED + Reopen -> OPEN
         ");
     }

@@ -6,7 +6,7 @@ use entity::{transfer, transfer_total, version};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
     IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, SelectStatement},
+    sea_query::{Expr, LockType, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ pub async fn lookup_many(
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Transfer>, DbErr> {
     transfer::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }
@@ -167,6 +167,9 @@ pub async fn totals(
         };
         total.versions += row.count;
         total.total_bytes += row.bytes;
+        if status == version::Status::Accepted {
+            total.accepted_bytes = row.bytes;
+        }
         *bucket(total, status) = row.count;
     }
     Ok(totals)

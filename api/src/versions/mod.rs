@@ -6,6 +6,7 @@
 //! Always: only ACCEPTED is downloadable; nothing leaves ACCEPTED but by a fixity failure.
 
 pub mod graphql;
+pub mod reported;
 pub mod service;
 pub mod store;
 pub mod uploads;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use entity::{record, version};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, LockType},
 };
 use uuid::Uuid;
 
@@ -96,7 +97,7 @@ pub async fn load_many_for_update(
     let rows = version::Entity::find()
         .filter(version::Column::Id.is_in(ids.iter().copied()))
         .order_by_asc(version::Column::Id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .all(unit.db())
         .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
@@ -105,7 +106,7 @@ pub async fn load_many_for_update(
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Version>, DbErr> {
     version::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }

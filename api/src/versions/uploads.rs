@@ -275,10 +275,15 @@ pub enum Completed {
     Refused(usize, Error),
 }
 
-enum Look {
+/// What a look into the store showed.
+pub(super) enum Look {
+    /// All bytes are there.
     There,
+    /// The client says that the store refused them.
     Refused,
+    /// They are not there, or not all.
     Missing(String),
+    /// The store could not be asked.
     Failed(Error),
 }
 
@@ -303,7 +308,7 @@ pub async fn complete(
         .filter_map(|(id, seen)| visible.get(&id.0).map(|row| (row.clone(), *seen)))
         .filter(|(row, _)| row.status == Status::AwaitingUpload && may(row))
         .collect();
-    let mut looks = look_at_all(app, waiting).await;
+    let looks = look_at_all(app, waiting).await;
     let changed = apply(app, caller, &looks).await?;
     Ok(items
         .into_iter()
@@ -319,9 +324,15 @@ pub async fn complete(
             let (now, row) = changed
                 .get(&id.0)
                 .map_or((false, row.clone()), |(now, row)| (*now, row.clone()));
-            match looks.remove(&row.id) {
-                Some(Look::Missing(message)) => Completed::Missing(row, message),
-                Some(Look::Failed(error)) => Completed::Refused(index, error),
+            match looks.get(&row.id) {
+                Some(Look::Missing(message)) => Completed::Missing(row, message.clone()),
+                Some(Look::Failed(error)) => Completed::Refused(index, error.clone()),
+                _ if row.status == Status::Abandoned => Completed::Refused(
+                    index,
+                    Error::Precondition(
+                        "the time for this upload has run out; add a new version".into(),
+                    ),
+                ),
                 _ if now => Completed::Now(row),
                 _ => Completed::Already(row),
             }
@@ -341,7 +352,8 @@ async fn bodies<'a>(
     Ok(found.into_iter().map(|(id, row)| (id, row.body)).collect())
 }
 
-async fn look_at_all(app: &App, waiting: Vec<(Version, Seen)>) -> HashMap<Uuid, Look> {
+/// Looks into the store, many at a time.
+pub(super) async fn look_at_all(app: &App, waiting: Vec<(Version, Seen)>) -> HashMap<Uuid, Look> {
     stream::iter(waiting)
         .map(|(row, seen)| {
             let app = app.clone();
@@ -400,11 +412,27 @@ async fn look_into_store(app: &App, row: &Version) -> Result<Option<Stored>, Mis
         .await?)
 }
 
-/// Writes down what was seen: one transaction for the whole call. Answers each row as it is now, and whether
-/// it was this call that changed it.
+/// Writes down what was seen: one transaction for the whole call.
 async fn apply(
     app: &App,
     caller: &Caller,
+    looks: &HashMap<Uuid, Look>,
+) -> Result<HashMap<Uuid, (bool, Version)>, Error> {
+    if !looks
+        .values()
+        .any(|look| matches!(look, Look::There | Look::Refused))
+    {
+        return Ok(HashMap::new());
+    }
+    let mut unit = app.begin(caller).await?;
+    let answers = write_down(&mut unit, looks).await?;
+    unit.commit().await?;
+    Ok(answers)
+}
+
+/// Writes down what was seen. Answers each row as it is now, and whether it was this unit that changed it.
+pub(super) async fn write_down(
+    unit: &mut Unit,
     looks: &HashMap<Uuid, Look>,
 ) -> Result<HashMap<Uuid, (bool, Version)>, Error> {
     let ids: Vec<Uuid> = looks
@@ -415,25 +443,23 @@ async fn apply(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut unit = app.begin(caller).await?;
-    let rows = store::load_many_for_update(&unit, &ids).await?;
+    let rows = store::load_many_for_update(unit, &ids).await?;
     let mut answers = HashMap::new();
     let mut uploaded = Vec::new();
     for (id, row) in rows {
         if row.status != Status::AwaitingUpload {
             answers.insert(id, (false, row));
         } else if matches!(looks.get(&id), Some(Look::Refused)) {
-            answers.insert(id, (true, refuse_digest(&mut unit, row).await?));
+            answers.insert(id, (true, refuse_digest(unit, row).await?));
         } else {
             uploaded.push(row);
         }
     }
     // In the order of their ids, so that jobs are taken in the order in which files were added.
     uploaded.sort_unstable_by_key(|row| row.id);
-    for row in mark_uploaded(&mut unit, uploaded).await? {
+    for row in mark_uploaded(unit, uploaded).await? {
         answers.insert(row.id, (true, row));
     }
-    unit.commit().await?;
     Ok(answers)
 }
 

@@ -41,6 +41,7 @@ async fn main() -> Outcome {
     let settings = S3Settings {
         access,
         path_style: true,
+        kms_key: None,
     };
     let client = runtime::s3::client(&settings).await;
     client.create_bucket().bucket(BUCKET).send().await?;

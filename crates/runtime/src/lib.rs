@@ -14,6 +14,7 @@ pub mod config;
 pub mod ids;
 pub mod queue;
 pub mod s3;
+pub mod services;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -26,6 +26,8 @@ pub struct S3Settings {
     /// Whether the bucket stands in the path and not in the host name. Servers other than
     /// AWS mostly want it so.
     pub path_style: bool,
+    /// What is written is encrypted by this KMS key; `None`: as the bucket has it.
+    pub kms_key: Option<String>,
 }
 
 /// Builds a client. It connects on its first request.

@@ -22,10 +22,11 @@ use sea_orm::{ConnectionTrait as _, Database};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster.sh");
 
-struct Cluster {
+/// A PostgreSQL cluster in a temporary folder.
+pub struct Cluster {
     folder: PathBuf,
-    // Held open: the end of its input is its signal.
-    _keeper: Option<Child>,
+    // Its input is held open.
+    keeper: Option<Child>,
 }
 
 static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -35,19 +36,70 @@ pub async fn postgres() -> Option<String> {
     if std::env::var_os("MUNIMENT_TEST_DATABASE")?.to_str() != Some("postgres") {
         return None;
     }
+    Some(postgres_always().await)
+}
+
+/// The URL of a new empty database in PostgreSQL, wherever the other tests run.
+pub async fn postgres_always() -> String {
     let cluster = tokio::task::spawn_blocking(|| CLUSTER.get_or_init(find_or_start))
         .await
         .expect("the cluster starts");
-    let name = format!("t{}", uuid::Uuid::new_v4().simple());
-    let server = Database::connect(url(&cluster.folder, "postgres"))
-        .await
-        .expect("the cluster answers");
-    server
-        .execute_unprepared(&format!("CREATE DATABASE {name}"))
-        .await
-        .expect("a database is made");
-    server.close().await.expect("the connection closes");
-    Some(url(&cluster.folder, &name))
+    cluster.create().await
+}
+
+impl Cluster {
+    /// A cluster of one test's own, which may be restarted.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        let mut keeper = Command::new("sh")
+            .arg(SCRIPT)
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
+        wait_for(&folder, &mut keeper);
+        Self {
+            folder,
+            keeper: Some(keeper),
+        }
+    }
+
+    /// The URL of a new empty database.
+    pub async fn create(&self) -> String {
+        let name = format!("t{}", uuid::Uuid::new_v4().simple());
+        let server = Database::connect(url(&self.folder, "postgres"))
+            .await
+            .expect("the cluster answers");
+        server
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .expect("a database is made");
+        server.close().await.expect("the connection closes");
+        url(&self.folder, &name)
+    }
+
+    /// Stops it as a crash would, and starts it again.
+    pub fn restart(&self) {
+        let done = Command::new("sh")
+            .arg(SCRIPT)
+            .arg(&self.folder)
+            .arg("restart")
+            .status()
+            .expect("a shell");
+        assert!(done.success(), "PostgreSQL is restarted");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            // The end of its input is its signal.
+            drop(keeper.stdin.take());
+            drop(keeper.wait());
+        }
+    }
 }
 
 fn url(folder: &Path, database: &str) -> String {
@@ -56,25 +108,12 @@ fn url(folder: &Path, database: &str) -> String {
 }
 
 fn find_or_start() -> Cluster {
-    if let Some(folder) = std::env::var_os("MUNIMENT_TEST_POSTGRES") {
-        return Cluster {
+    match std::env::var_os("MUNIMENT_TEST_POSTGRES") {
+        Some(folder) => Cluster {
             folder: folder.into(),
-            _keeper: None,
-        };
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder").keep();
-    let mut keeper = Command::new("sh")
-        .arg(SCRIPT)
-        .arg(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a shell");
-    wait_for(&folder, &mut keeper);
-    Cluster {
-        folder,
-        _keeper: Some(keeper),
+            keeper: None,
+        },
+        None => Cluster::start(),
     }
 }
 

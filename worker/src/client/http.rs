@@ -9,18 +9,20 @@ use contract::JobId;
 use futures::StreamExt;
 use graphql_client::{GraphQLQuery, QueryBody};
 use runtime::backoff::{self, Policy};
+use runtime::telemetry::trace;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::error::looks_like_graphql;
 use super::typed::{
     self, ClaimJobs, ExportItems, ExtendLeases, FailJobs, ReportChecks, ReportDispositions,
-    ReportExport, id,
+    ReportExport, ReportUploads, id,
 };
 use super::{
     Api, ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportItem,
-    ExportReport, Extended, Failure, ItemPage, LeaseKey, ReportOutcome, TokenSource,
+    ExportReport, Extended, Failure, ItemPage, LeaseKey, ReportOutcome, TokenSource, UploadOutcome,
 };
+use crate::uploads::event::Written;
 
 /// A page of 500 items, each with metadata of its own, stays well below this.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -111,9 +113,11 @@ impl HttpApi {
         Q::Variables: Serialize + Sync,
     {
         let token = self.tokens.token().await?;
-        let response = self
-            .http
-            .post(&self.url)
+        let mut request = self.http.post(&self.url);
+        if let Some(traceparent) = trace::current() {
+            request = request.header(trace::TRACEPARENT, traceparent);
+        }
+        let response = request
             .bearer_auth(token.expose_secret())
             .header(
                 "accept",
@@ -292,6 +296,22 @@ impl Api for HttpApi {
                 })
             })
             .collect()
+    }
+
+    async fn report_uploads(&self, written: &[Written]) -> Result<Vec<UploadOutcome>, ApiError> {
+        use typed::report_uploads::{ReportUploadInput, ReportUploadsInput, Variables};
+        let input = ReportUploadsInput {
+            uploads: written
+                .iter()
+                .map(|written| ReportUploadInput {
+                    bucket: written.bucket.clone(),
+                    key: written.key.clone(),
+                })
+                .collect(),
+        };
+        let answer = self.ask::<ReportUploads>(Variables { input }).await?;
+        let outcomes = answer.report_uploads.outcomes.into_iter();
+        Ok(outcomes.map(|outcome| outcome.status).collect())
     }
 
     async fn export_items(

@@ -20,6 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contract::JobId;
 
+use crate::uploads::event::Written;
+
 pub(crate) use batch::Batch;
 pub use error::ApiError;
 pub use http::{ApiSettings, HttpApi};
@@ -27,7 +29,7 @@ pub use items::{CheckStatus, ExportItem, ItemCheck, ItemFormat, ItemPage};
 pub use reports::{
     CheckReport, CheckResult, ChecksOutcome, DispositionOutcome, DispositionReport, EngineInfo,
     Evidence, ExportAnswer, ExportReport, ExportReportStatus, Failure, FailureKind, FormatBasis,
-    FormatEvidence, FormatMatch, ReportOutcome, ReportStatus, ResultStatus,
+    FormatEvidence, FormatMatch, ReportOutcome, ReportStatus, ResultStatus, UploadOutcome,
 };
 pub use token::{StaticToken, TokenSource};
 pub use work::{
@@ -66,6 +68,9 @@ pub trait Api: Send + Sync + 'static {
 
     /// Tells that jobs ended without a result.
     async fn fail_jobs(&self, failures: &[Failure]) -> Result<Vec<ReportOutcome>, ApiError>;
+
+    /// Tells of objects that the object store has announced, 1 to 100; one answer an object, in their order.
+    async fn report_uploads(&self, written: &[Written]) -> Result<Vec<UploadOutcome>, ApiError>;
 
     /// The files of an export, 1 to 500 at a time.
     async fn export_items(

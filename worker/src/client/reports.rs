@@ -235,6 +235,22 @@ pub struct ExportAnswer {
     pub cancelled: bool,
 }
 
+/// What became of an object that the object store had announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UploadOutcome {
+    /// The upload was written down.
+    Applied,
+    /// It was known already.
+    AlreadyApplied,
+    /// It is no upload that anybody awaits.
+    Unknown,
+    /// It is not whole; its client goes on with it.
+    Incomplete,
+    /// It could not be looked at: tell it again.
+    Retry,
+}
+
 /// Whether a job that failed may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -243,6 +259,8 @@ pub enum FailureKind {
     Retry,
     /// It will not.
     GiveUp,
+    /// The worker stops: another one takes it, on the same attempt.
+    HandBack,
 }
 
 /// A job that ended without a result.

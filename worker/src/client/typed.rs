@@ -9,7 +9,8 @@ use super::{
     ApiError, CheckReport, CheckResult, CheckStatus, CheckToRun, CheckWork, Claim, ClaimOutcome,
     DispositionKind, DispositionOutcome, DispositionWork, Evidence, ExportItem, ExportReport,
     ExportReportStatus, ExportWork, FailureKind, FormatBasis, FormatEvidence, Granted, ItemCheck,
-    ItemFormat, Lease, LeaseKey, ObjectLocation, ReportStatus, ResultStatus, Work,
+    ItemFormat, Lease, LeaseKey, ObjectLocation, ReportStatus, ResultStatus,
+    UploadOutcome as UploadReportStatus, Work,
 };
 
 type BigInt = u64;
@@ -30,7 +31,8 @@ macro_rules! operations {
             skip_serializing_none,
             extern_enums(
                 "CheckStatus", "ClaimOutcome", "DispositionKind", "DispositionOutcome",
-                "ExportReportStatus", "FailureKind", "FormatBasis", "ReportStatus", "ResultStatus"
+                "ExportReportStatus", "FailureKind", "FormatBasis", "ReportStatus", "ResultStatus",
+                "UploadReportStatus"
             )
         )]
         pub(super) struct $name;
@@ -42,6 +44,7 @@ operations! {
     ExtendLeases from "src/client/operations/extend_leases.graphql";
     ReportChecks from "src/client/operations/claims.graphql";
     ReportDispositions from "src/client/operations/report_dispositions.graphql";
+    ReportUploads from "src/client/operations/report_uploads.graphql";
     ReportExport from "src/client/operations/report_export.graphql";
     FailJobs from "src/client/operations/fail_jobs.graphql";
     ExportItems from "src/client/operations/export_items.graphql";

@@ -21,6 +21,7 @@ use contract::messages::JobMessage;
 use runtime::backoff::Policy;
 use runtime::queue::{MAX_BATCH, Queue, Receipt, Received};
 use runtime::shutdown::Shutdown;
+use runtime::telemetry::trace;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -189,8 +190,8 @@ impl Consumer {
             job = %message.job,
             kind = granted.work.kind(),
             attempt = granted.lease.attempt,
-            traceparent = message.traceparent,
         );
+        trace::go_on(&span, message.traceparent.as_deref());
         let work = self.crew.clone().work(granted, message.receipt, permit);
         let work = self.running.track_future(work.instrument(span));
         self.shutdown.spawn("job", work);

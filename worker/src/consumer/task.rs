@@ -144,7 +144,7 @@ impl Crew {
             Err(JobError::Retry(reason)) => (FailureKind::Retry, reason.as_str()),
             Err(JobError::Fail(reason)) => (FailureKind::GiveUp, reason.as_str()),
             Err(JobError::Interrupted(Interrupt::Stopping)) => {
-                (FailureKind::Retry, "the worker is shutting down")
+                (FailureKind::HandBack, "the worker is shutting down")
             }
             Err(JobError::Interrupted(Interrupt::Cancelled)) => {
                 return self.end_cancelled(lease).await;

@@ -49,6 +49,8 @@ impl Objects {
             .key(&target.key)
             .copy_source(copy_source(source))
             .copy_source_if_match(etag)
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.kms_key.clone())
             .send()
             .await
             .map_err(ObjectError::from)?;

@@ -58,7 +58,14 @@ where
                     _ => "no reason given".to_owned(),
                 },
             },
-            _ => Self::Unavailable(DisplayErrorContext(&error).to_string()),
+            _ => {
+                // Addresses and causes are for the log; people see what follows.
+                tracing::debug!(error = %DisplayErrorContext(&error), "the object store");
+                Self::Unavailable(match status {
+                    Some(status) => format!("HTTP status {status}"),
+                    None => "it was not reached in time".to_owned(),
+                })
+            }
         }
     }
 }

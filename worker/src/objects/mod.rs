@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 use runtime::backoff::{self, Policy};
 
@@ -70,11 +71,21 @@ pub(crate) struct Opened {
 pub(crate) struct Objects {
     client: Client,
     read: ReadSettings,
+    kms_key: Option<String>,
 }
 
 impl Objects {
-    pub(crate) fn new(client: Client, read: ReadSettings) -> Self {
-        Self { client, read }
+    pub(crate) fn new(client: Client, read: ReadSettings, kms_key: Option<String>) -> Self {
+        Self {
+            client,
+            read,
+            kms_key,
+        }
+    }
+
+    /// How what is written is encrypted; `None`: as the bucket has it.
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        self.kms_key.as_ref().map(|_| ServerSideEncryption::AwsKms)
     }
 
     /// What stands there; `None` where nothing does.

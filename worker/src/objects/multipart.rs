@@ -38,6 +38,8 @@ impl Objects {
             .bucket(&target.bucket)
             .key(&target.key)
             .content_type(content_type)
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.kms_key.clone())
             .send()
             .await
             .map_err(ObjectError::from)?;

@@ -146,7 +146,10 @@ async fn a_drain_is_bounded_and_hands_back_what_is_not_done() {
     let failures = world.api.job(job).failures;
     assert_eq!(
         failures,
-        [(FailureKind::Retry, "the worker is shutting down".to_owned())]
+        [(
+            FailureKind::HandBack,
+            "the worker is shutting down".to_owned()
+        )]
     );
     assert_eq!(world.queue.depth().await.unwrap().in_flight, 0);
 }

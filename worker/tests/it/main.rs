@@ -9,4 +9,5 @@ mod consumer;
 mod dispositions;
 mod exports;
 mod faults;
+mod uploads;
 mod world;

@@ -195,7 +195,7 @@ async fn a_rerun_is_a_new_row_and_keeps_the_old_one() {
     let shop = Shop::new().await;
     let row = in_review(&shop).await;
     let kinds = [ANTIVIRUS.to_owned()];
-    let row = again(&shop, &contributor("ann"), &row, Some(&kinds))
+    let row = again(&shop, &archivist(), &row, Some(&kinds))
         .await
         .expect("they may");
     assert_eq!(
@@ -208,8 +208,10 @@ async fn a_rerun_is_a_new_row_and_keeps_the_old_one() {
     let history = crate::checks::store::history(shop.app().database(), row.id, &args).await;
     assert_eq!(history.expect("it is read").items.len(), 4);
     // While they run, there is nothing to run again.
-    let twice = again(&shop, &contributor("ann"), &row, None).await;
+    let twice = again(&shop, &archivist(), &row, None).await;
     assert!(matches!(twice, Err(Error::Precondition(_))));
+    let depositor = again(&shop, &contributor("ann"), &row, None).await;
+    assert!(matches!(depositor, Err(Error::Forbidden(_))));
     let mut result = passed(&row, ANTIVIRUS);
     result.run = 2;
     assert!(shop.checked(&row, vec![result]).await.next.is_some());
@@ -236,4 +238,19 @@ async fn only_checks_that_the_policy_needs_are_run_again() {
     let refused = again(&shop, &archivist(), &row, Some(&kinds)).await;
     assert!(matches!(refused, Err(Error::BadInput { .. })));
     assert_eq!(shop.version(row.id).await.status, Status::NeedsReview);
+}
+
+#[tokio::test]
+async fn a_version_that_is_named_twice_is_run_again_once() {
+    let shop = Shop::new().await;
+    let row = in_review(&shop).await;
+    let ids = vec![Ok(row.id.into()), Ok(row.id.into())];
+    let outcomes = super::super::people::rerun(shop.app(), &archivist(), ids, None)
+        .await
+        .expect("it is asked");
+    assert!(outcomes[0].is_ok() && matches!(outcomes[1], Err(Error::Precondition(_))));
+    let totals = crate::transfers::store::totals(shop.app().database(), &[row.transfer_id])
+        .await
+        .expect("they are read");
+    assert_eq!(totals[&row.transfer_id].needs_review, 0);
 }

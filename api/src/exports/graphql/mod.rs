@@ -232,6 +232,7 @@ pub struct ClientQuery;
 #[Object]
 impl ClientQuery {
     /// The exports that you may see, newest first: a contributor sees those of their own transfers.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn exports(
         &self,
         ctx: &Context<'_>,

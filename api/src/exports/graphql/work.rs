@@ -283,6 +283,7 @@ pub(super) struct WorkQuery;
 #[Object]
 impl WorkQuery {
     /// Workers only: the files of an export, in the order of the bag. Needs the live lease of its job; `first` is 1 to 500.
+    #[graphql(complexity = "crate::page::cost(first, None, child_complexity)")]
     async fn export_items(
         &self,
         ctx: &Context<'_>,

@@ -10,7 +10,8 @@ use contract::RecordId;
 use entity::{export, record};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, LockType},
 };
 use uuid::Uuid;
 
@@ -78,7 +79,7 @@ pub async fn lookup_many(
 /// One by id, for our own use, under the lock of the transaction.
 pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Export>, DbErr> {
     export::Entity::find_by_id(id)
-        .lock_exclusive()
+        .lock(LockType::NoKeyUpdate)
         .one(unit.db())
         .await
 }

@@ -140,6 +140,7 @@ pub struct JobQuery;
 #[Object]
 impl JobQuery {
     /// The jobs, newest first. Admins and archivists may.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn jobs(
         &self,
         ctx: &Context<'_>,

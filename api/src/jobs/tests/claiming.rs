@@ -173,7 +173,7 @@ async fn only_a_live_lease_is_good_for_anything() {
 }
 
 #[tokio::test]
-async fn after_a_restart_what_was_under_way_is_announced_again_on_the_same_attempt() {
+async fn after_a_restart_what_was_under_way_is_announced_again_and_has_lost_an_attempt() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
@@ -184,7 +184,7 @@ async fn after_a_restart_what_was_under_way_is_announced_again_on_the_same_attem
         assert_eq!(done, recovered);
     }
     let job = shop.job(held.job).await;
-    assert_eq!((job.status, job.attempt), (Status::Ready, 1));
+    assert_eq!((job.status, job.attempt), (Status::Ready, 2));
     let answer = shop.report(&held, all_passed(&version)).await;
     assert_eq!(answer.status, ReportStatus::LeaseLost);
 }

@@ -21,7 +21,7 @@ const INPUTS: [Input; 9] = [
     Input::GiveUp,
     Input::LeaseExpired,
     Input::Unclaimed,
-    Input::Recover,
+    Input::HandBack,
 ];
 
 #[test]
@@ -80,7 +80,6 @@ fn the_state_machine_is_the_one_in_the_picture() {
     Published + Claim -> Leased
     Published + Moot -> Done
     Published + Unclaimed -> Ready
-    Published + Recover -> Ready
     Leased + Complete -> Done
     Leased + Moot -> Done
     Leased + Retry at an attempt -> Ready, next attempt
@@ -88,7 +87,7 @@ fn the_state_machine_is_the_one_in_the_picture() {
     Leased + GiveUp -> Dead
     Leased + LeaseExpired at an attempt -> Ready, next attempt
     Leased + LeaseExpired at the last attempt -> Dead
-    Leased + Recover -> Ready
+    Leased + HandBack -> Ready
     ");
 }
 

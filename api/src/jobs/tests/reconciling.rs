@@ -9,11 +9,12 @@ use crate::{
         reconciler::{Reconciled, reconcile},
         reported::ReportStatus,
     },
+    testing::World,
     versions::Status as VersionStatus,
 };
 
 async fn pass(shop: &Shop) -> Reconciled {
-    reconcile(shop.app()).await.expect("it reconciles")
+    reconcile(shop.app()).await
 }
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn a_worker_that_always_vanishes_leaves_a_version_that_people_see() {
 
 #[tokio::test]
 async fn an_upload_that_never_came_is_abandoned() {
-    let shop = Shop::new().await;
+    let shop = Shop::of(World::with_empty_store().await).await;
     let (record, version) = shop
         .world
         .record(&shop.transfer, "a.pdf", VersionStatus::AwaitingUpload)
@@ -79,4 +80,19 @@ async fn an_upload_that_never_came_is_abandoned() {
     let events = shop.events("version.abandoned").await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].record_id, Some(record.id));
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_looked_for_is_not_abandoned() {
+    let shop = Shop::new().await;
+    let (_, version) = shop
+        .world
+        .record(&shop.transfer, "a.pdf", VersionStatus::AwaitingUpload)
+        .await;
+    shop.pass(24 * 60 * 60 + 1);
+    assert_eq!(pass(&shop).await.uploads, 0, "the object store is away");
+    assert_eq!(
+        shop.version(version.id).await.status,
+        VersionStatus::AwaitingUpload
+    );
 }

@@ -40,7 +40,10 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn new() -> Self {
-        let world = World::new().await;
+        Self::of(World::new().await).await
+    }
+
+    pub(crate) async fn of(world: World) -> Self {
         let transfer = world.transfer(&contributor("ann")).await;
         let worker = caller("worker", Role::Worker, &[]);
         Self {

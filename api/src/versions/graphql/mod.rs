@@ -114,6 +114,7 @@ impl VersionObject {
     }
 
     /// Every run of every check, oldest first.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn check_history(
         &self,
         ctx: &Context<'_>,
@@ -146,7 +147,12 @@ impl VersionObject {
         ctx: &Context<'_>,
         expires_in: Option<i32>,
     ) -> Result<Option<Download>> {
-        let found = service::download(app(ctx)?, caller(ctx)?, &self.0, expires_in).await?;
+        let collection = loaders(ctx)?.collection(self.0.collection_id).await?;
+        let Some(collection) = collection else {
+            return Ok(None);
+        };
+        let body = &collection.body;
+        let found = service::download(app(ctx)?, caller(ctx)?, &self.0, body, expires_in).await?;
         Ok(found.map(Into::into))
     }
 
@@ -343,6 +349,7 @@ pub struct VersionQuery;
 #[Object]
 impl VersionQuery {
     /// The versions that you may see, in the order of creation.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn versions(
         &self,
         ctx: &Context<'_>,

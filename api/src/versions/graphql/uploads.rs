@@ -2,18 +2,22 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
+use contract::VersionId;
 
 use super::VersionObject;
 use crate::{
     graphql::{
         context::{app, caller},
-        errors::Result,
-        ids::parse,
+        errors::{self, Result},
+        ids::{id, parse},
         scalars::BigInt,
     },
     object_store::Signed,
     records::graphql::ItemRefused,
-    versions::uploads::{self, Completed, Kind, Seen, Ticket},
+    versions::{
+        reported::{self, Reported, Stored},
+        uploads::{self, Completed, Kind, Seen, Ticket},
+    },
 };
 
 /// How the bytes reach the object store.
@@ -208,6 +212,78 @@ impl From<Completed> for CompleteUploadOutcome {
     }
 }
 
+/// Objects that the object store tells of.
+#[derive(InputObject)]
+pub(super) struct ReportUploadsInput {
+    /// 1 to 100 of them.
+    uploads: Vec<ReportUploadInput>,
+}
+
+/// An object, as it stands in an event of the object store.
+#[derive(InputObject)]
+pub(super) struct ReportUploadInput {
+    /// Its bucket.
+    bucket: String,
+    /// Its key, decoded.
+    key: String,
+}
+
+/// What became of the objects of a report.
+#[derive(SimpleObject)]
+pub(super) struct ReportUploadsPayload {
+    /// One an item, in the order of the input.
+    outcomes: Vec<ReportUploadOutcome>,
+}
+
+/// What became of one object of a report.
+#[derive(SimpleObject)]
+pub(super) struct ReportUploadOutcome {
+    /// What became of it.
+    status: UploadReportStatus,
+    /// Of which version; null where it is none of ours.
+    version_id: Option<ID>,
+    /// For people.
+    message: Option<String>,
+}
+
+/// What became of an object that the store told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+pub enum UploadReportStatus {
+    /// The upload was written down, and checks are queued.
+    Applied,
+    /// It was known already.
+    AlreadyApplied,
+    /// It is no upload that anybody awaits.
+    Unknown,
+    /// It is not whole; its client goes on with it.
+    Incomplete,
+    /// It could not be looked at: tell it again.
+    Retry,
+}
+
+impl From<Reported> for ReportUploadOutcome {
+    fn from(reported: Reported) -> Self {
+        let (status, version, message) = match reported {
+            Reported::Applied(row) => (UploadReportStatus::Applied, Some(row), None),
+            Reported::AlreadyApplied(row) => (UploadReportStatus::AlreadyApplied, Some(row), None),
+            Reported::Unknown => (UploadReportStatus::Unknown, None, None),
+            Reported::Incomplete(row, message) => {
+                (UploadReportStatus::Incomplete, Some(row), Some(message))
+            }
+            Reported::Later(error) => (
+                UploadReportStatus::Retry,
+                None,
+                Some(errors::Seen::of(error).message),
+            ),
+        };
+        Self {
+            status,
+            version_id: version.map(|row| id(VersionId(row.id))),
+            message,
+        }
+    }
+}
+
 /// Mutations of uploads.
 #[derive(Default)]
 pub struct UploadMutation;
@@ -237,6 +313,26 @@ impl UploadMutation {
             part_count: int(parts.count),
             present: int(parts.present),
             missing: missing.collect(),
+        })
+    }
+
+    /// Tells of objects that the object store has announced: a worker may. Repeating it is harmless.
+    async fn report_uploads(
+        &self,
+        ctx: &Context<'_>,
+        input: ReportUploadsInput,
+    ) -> Result<ReportUploadsPayload> {
+        let stored: Vec<Stored> = input
+            .uploads
+            .into_iter()
+            .map(|upload| Stored {
+                bucket: upload.bucket,
+                key: upload.key,
+            })
+            .collect();
+        let outcomes = reported::report(app(ctx)?, caller(ctx)?, &stored).await?;
+        Ok(ReportUploadsPayload {
+            outcomes: outcomes.into_iter().map(Into::into).collect(),
         })
     }
 

@@ -117,6 +117,7 @@ pub(crate) async fn client(endpoint: &str, keys: Keys) -> Client {
     let settings = S3Settings {
         access,
         path_style: true,
+        kms_key: None,
     };
     runtime::s3::client(&settings).await
 }

@@ -139,6 +139,11 @@ impl Reader<'_> {
         self.problems.push(Problem::new(name, message));
     }
 
+    /// The names that were asked for so far, in order.
+    pub fn asked(&self) -> Vec<&'static str> {
+        self.asked.iter().copied().collect()
+    }
+
     /// Lets every name that begins so pass unread: it is meant for another process.
     pub fn ignore(&mut self, beginning: &'static str) {
         self.ignored.push(beginning);

@@ -180,6 +180,10 @@ impl Scanner for Clamd {
         }
     }
 
+    async fn ready(&self) -> bool {
+        self.connect().await.is_ok()
+    }
+
     async fn scan(&self, size: u64, blocks: Blocks) -> Scan {
         let mut session = match self.connect().await {
             Ok(session) => session,

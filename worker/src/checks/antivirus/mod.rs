@@ -27,6 +27,11 @@ pub trait Scanner: Send + Sync + 'static {
     /// What would look now, for the log at start.
     async fn identity(&self) -> EngineInfo;
 
+    /// Whether it could look now.
+    async fn ready(&self) -> bool {
+        true
+    }
+
     /// Looks at an object of `size` bytes.
     async fn scan(&self, size: u64, blocks: Blocks) -> Scan;
 }

@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::*;
 use crate::client::{
     ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportReport,
-    Extended, Failure, ItemPage, ReportOutcome,
+    Extended, Failure, ItemPage, ReportOutcome, UploadOutcome,
 };
+use crate::uploads::event::Written;
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -98,6 +99,10 @@ impl Api for Fake {
     }
 
     async fn fail_jobs(&self, _: &[Failure]) -> Result<Vec<ReportOutcome>, ApiError> {
+        Err(ELSEWHERE)
+    }
+
+    async fn report_uploads(&self, _: &[Written]) -> Result<Vec<UploadOutcome>, ApiError> {
         Err(ELSEWHERE)
     }
 

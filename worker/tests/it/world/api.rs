@@ -1,6 +1,6 @@
 //! An API whose jobs stand in a map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use worker::client::{
     Api, ApiError, CheckReport, ChecksOutcome, Claim, ClaimOutcome, DispositionReport,
     ExportAnswer, ExportItem, ExportReport, Extended, Failure, FailureKind, Granted, ItemPage,
-    Lease, LeaseKey, ReportOutcome, ReportStatus, Work,
+    Lease, LeaseKey, ReportOutcome, ReportStatus, UploadOutcome, Work,
 };
+use worker::uploads::event::Written;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -44,6 +45,10 @@ pub(crate) struct Job {
 pub(crate) struct State {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) items: Vec<ExportItem>,
+    /// The objects that were told of: bucket and key.
+    pub(crate) uploads: Vec<(String, String)>,
+    /// Keys that cannot be looked at the first time.
+    pub(crate) not_now: BTreeSet<String>,
     /// So many calls are going to fail.
     pub(crate) unreachable: u32,
     /// Jobs of which the API knows nothing.
@@ -279,10 +284,31 @@ impl Api for FakeApi {
         for failure in failures {
             let keep = |job: &mut Job| {
                 job.failures.push((failure.kind, failure.reason.clone()));
-                let again = failure.kind == FailureKind::Retry && job.attempt < job.max_attempts;
+                let again = match failure.kind {
+                    FailureKind::HandBack => true,
+                    FailureKind::Retry => job.attempt < job.max_attempts,
+                    FailureKind::GiveUp => false,
+                };
                 job.status = if again { Status::Ready } else { Status::Dead };
             };
             outcomes.push(Self::report(&mut state, &failure.lease, false, keep));
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(outcomes)
+    }
+
+    async fn report_uploads(&self, written: &[Written]) -> Result<Vec<UploadOutcome>, ApiError> {
+        let mut state = self.call("reportUploads")?;
+        let mut outcomes = Vec::new();
+        for one in written {
+            let later = state.not_now.remove(&one.key);
+            outcomes.push(if later {
+                UploadOutcome::Retry
+            } else {
+                state.uploads.push((one.bucket.clone(), one.key.clone()));
+                UploadOutcome::Applied
+            });
         }
         drop(state);
         self.changed.notify_waiters();

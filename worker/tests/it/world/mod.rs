@@ -198,7 +198,12 @@ pub(crate) async fn s3_client(endpoint: &str) -> aws_sdk_s3::Client {
         ..Access::default()
     };
     let path_style = true;
-    client(&S3Settings { access, path_style }).await
+    client(&S3Settings {
+        access,
+        path_style,
+        kms_key: None,
+    })
+    .await
 }
 
 fn config() -> Config {

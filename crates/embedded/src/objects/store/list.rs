@@ -64,6 +64,20 @@ impl Store {
                 next: None,
             });
         }
+        // A key that is the prefix itself comes first: who asks for one need not wait for the others.
+        let only_first = query.max == 1 && query.after.is_none() && query.delimiter.is_none();
+        if only_first && !query.prefix.is_empty() {
+            match entry::read_line::<Entry>(&bucket.entry_path(&query.prefix)) {
+                Ok(entry) => {
+                    return Ok(Listing {
+                        next: Some(entry.key.clone()),
+                        items: vec![Listed::Object(Box::new(entry))],
+                    });
+                }
+                Err(error) if gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
         // One more than asked for tells whether there is more.
         let mut page: BTreeMap<String, bool> = BTreeMap::new();
         for file in names(&bucket.path)? {

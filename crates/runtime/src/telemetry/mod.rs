@@ -5,13 +5,18 @@
 //! Always: standard output stays free for what the user asked for; the default says what an
 //! operator must know and nothing else.
 
+pub mod trace;
+
 use std::str::FromStr;
 
+use opentelemetry_sdk::trace::Tracer;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+pub use trace::Traces;
 
 /// Our own lines from `info`, everybody else's only when something is wrong. `s3s` calls every
 /// answer an error that is not a success, an absent key included; `embedded` says what matters.
@@ -46,17 +51,27 @@ pub enum TelemetryError {
     /// The filter is not one.
     #[error("the log filter is not valid: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent: {0}")]
+    Traces(String),
     /// Somebody was first.
     #[error("logging was set up before")]
     Twice,
 }
 
-/// Sends log lines to standard error, chosen by `filter` ([`DEFAULT_FILTER`] if none).
-pub fn init(format: Format, filter: Option<&str>) -> Result<(), TelemetryError> {
+/// Sends log lines to standard error, chosen by `filter` ([`DEFAULT_FILTER`] if none), and traces of this
+/// service to the collector that the environment names, if it does. What is answered is to be dropped last.
+pub fn init(
+    service: &'static str,
+    format: Format,
+    filter: Option<&str>,
+) -> Result<Traces, TelemetryError> {
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    subscriber(format, filter, terminal, std::io::stderr)?
+    let traces = Traces::from_environment(service)?;
+    subscriber(format, filter, terminal, std::io::stderr, traces.tracer())?
         .try_init()
-        .map_err(|_| TelemetryError::Twice)
+        .map_err(|_| TelemetryError::Twice)?;
+    Ok(traces)
 }
 
 fn subscriber<W>(
@@ -64,13 +79,15 @@ fn subscriber<W>(
     filter: Option<&str>,
     colour: bool,
     writer: W,
+    tracer: Option<Tracer>,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, TelemetryError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let registry = tracing_subscriber::registry().with(filter);
+    let traces = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
+    let registry = tracing_subscriber::registry().with(filter).with(traces);
     Ok(match format {
         Format::Text => Box::new(registry.with(lines.with_ansi(colour))),
         Format::Json => Box::new(registry.with(lines.json().flatten_event(true))),
@@ -101,7 +118,7 @@ mod tests {
     fn lines(format: Format, filter: Option<&str>) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let subscriber = subscriber(format, filter, false, move || writer.clone()).unwrap();
+        let subscriber = subscriber(format, filter, false, move || writer.clone(), None).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "api", transfer = 7, "ours");
             tracing::debug!(target: "api", "our detail");
@@ -145,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_is_refused() {
-        let refused = subscriber(Format::Text, Some("api=loud"), false, std::io::sink);
+        let refused = subscriber(Format::Text, Some("api=loud"), false, std::io::sink, None);
         assert!(matches!(refused, Err(TelemetryError::Filter(_))));
     }
 }
