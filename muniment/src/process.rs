@@ -34,6 +34,7 @@ use runtime::{
     shutdown::Shutdown,
 };
 use tokio::net::TcpListener;
+use worker::settings::SignatureFiles;
 use worker::{
     Worker,
     checks::antivirus::{Clamd, ClamdSettings, NoEngine, Scanner},
@@ -65,7 +66,7 @@ pub struct Settings {
     /// Where clamd is; without it, nothing is scanned.
     pub clamd: Option<ClamdSettings>,
     /// Which PRONOM signatures to use; without them, the data folder's, else the built-in ones.
-    pub signatures: Option<signature_store::Files>,
+    pub signatures: Option<SignatureFiles>,
     /// Times and sizes.
     pub limits: api::Limits,
     /// How the worker works.

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use api::auth::Role;
 use muniment::process;
-use muniment::signature_store::{Files, InUse};
+use muniment::signature_store::InUse;
 use runtime::config;
 use runtime::secrecy::SecretString;
+use worker::settings::SignatureFiles;
 
 use crate::data_folder::{self, DataFolder};
 use crate::failure::Failure;
@@ -52,7 +53,7 @@ impl Settings {
                 }
                 let database_url = read.secret("MUNIMENT_DATABASE_URL").optional();
                 let clamd = worker::settings::clamd(read);
-                (database_url, clamd, signature_files(read))
+                (database_url, clamd, worker::settings::signatures(read))
             })
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
@@ -65,22 +66,13 @@ impl Settings {
     }
 }
 
-/// The signature files that the environment names.
-fn signature_files(read: &mut config::Reader<'_>) -> Option<Files> {
-    let named = worker::settings::signatures(read)?;
-    Some(Files {
-        binary: named.binary,
-        container: named.container,
-    })
-}
-
 /// The signature files that the environment names, for commands that start no system.
-pub(crate) fn configured_signatures() -> Result<Option<Files>, Failure> {
+pub(crate) fn configured_signatures() -> Result<Option<SignatureFiles>, Failure> {
     config::Settings::from_env("MUNIMENT_PRONOM_")
         .read(|read| {
             read.ignore("MUNIMENT_PRONOM_INDEX");
             read.ignore("MUNIMENT_PRONOM_SERVICE");
-            signature_files(read)
+            worker::settings::signatures(read)
         })
         .map_err(|problems| Failure::new(problems.to_string()))
 }

@@ -493,7 +493,10 @@ async fn what_is_not_ready_is_named_and_why_is_not() {
     let api = fleet.urls[0].replace("/graphql", "/readyz");
     assert_eq!(
         ready(api.clone()).await,
-        (200, json!({"database": true, "objects": true}))
+        (
+            200,
+            json!({"database": true, "identity": true, "objects": true})
+        )
     );
     let worker = fleet.workers[0].readyz();
     let all = json!({"antivirus": true, "queue": true, "api": true});

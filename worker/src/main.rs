@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use clap::Parser;
+use pronom::Signatures;
 use runtime::{
     clock::{Clock, SystemClock},
     config,
@@ -22,7 +23,7 @@ use worker::{
     checks::antivirus::{Clamd, NoEngine, Scanner},
     client::{Api, ApiError, ClientCredentials, HttpApi, TokenSource, client_for},
     health::{self, Health},
-    settings::{Identity, ROWS, Settings, SignatureFiles},
+    settings::{Identity, ROWS, Settings},
     uploads,
 };
 
@@ -91,6 +92,15 @@ fn say(text: &str) -> Result<(), String> {
 }
 
 async fn work(settings: Settings) -> Result<(), String> {
+    let signatures: &'static Signatures = match &settings.signatures {
+        Some(files) => {
+            let loaded = Signatures::load(&files.binary, files.container.as_deref());
+            let loaded = loaded
+                .map_err(|error| format!("the PRONOM signatures could not be loaded: {error}"))?;
+            Box::leak(Box::new(loaded))
+        }
+        None => Signatures::builtin(),
+    };
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| format!("{} cannot be listened on: {error}", settings.listen))?;
@@ -143,7 +153,6 @@ async fn work(settings: Settings) -> Result<(), String> {
             uploads::run(api, queue, wait, &stop).await;
         }));
     }
-    let signatures = signatures(settings.signatures)?;
     let worker = Worker::with_api(
         settings.config,
         api,
@@ -159,16 +168,6 @@ async fn work(settings: Settings) -> Result<(), String> {
     let drained = shutdown.drain(grace).await;
     tracing::info!(?drained, "the worker has ended");
     Ok(())
-}
-
-/// The signatures that settings name, else the built-in ones. They stay for as long as the process runs.
-fn signatures(named: Option<SignatureFiles>) -> Result<&'static pronom::Signatures, String> {
-    let Some(files) = named else {
-        return Ok(pronom::Signatures::builtin());
-    };
-    pronom::Signatures::load(&files.binary, files.container.as_deref())
-        .map(|signatures| &*Box::leak(Box::new(signatures)))
-        .map_err(|error| format!("{}: {error}", files.binary.display()))
 }
 
 /// Another path on the server of a URL.

@@ -16,6 +16,15 @@ use crate::{
     client::ClientCredentialsSettings,
 };
 
+/// PRONOM signature files that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureFiles {
+    /// The binary signatures: XML, or compiled.
+    pub binary: PathBuf,
+    /// The container signatures (XML).
+    pub container: Option<PathBuf>,
+}
+
 /// How the worker runs.
 #[derive(Debug)]
 pub struct Settings {
@@ -33,7 +42,7 @@ pub struct Settings {
     pub uploads: Option<String>,
     /// Where clamd is; without it, nothing is scanned.
     pub clamd: Option<ClamdSettings>,
-    /// Which PRONOM signatures are used; without them, the built-in ones.
+    /// Which PRONOM signatures formats are identified with; without them, the built-in ones.
     pub signatures: Option<SignatureFiles>,
     /// How it works.
     pub config: Config,
@@ -172,13 +181,13 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "MUNIMENT_PRONOM_SIGNATURES",
-        "built in (V109)",
-        "PRONOM signature file (XML), as The National Archives publishes it",
+        "the built-in signatures",
+        "PRONOM signatures to identify formats with: `DROID_SignatureFile_V*.xml`, or compiled",
     ),
     row(
         "MUNIMENT_PRONOM_CONTAINERS",
-        "none, or built in",
-        "PRONOM container signature file (XML)",
+        "none",
+        "the container signatures that belong to them: `container-signature-*.xml`",
     ),
     row(
         "MUNIMENT_WORKER_GRACE",
@@ -244,31 +253,6 @@ fn name(read: &mut Reader<'_>) -> String {
     format!("{host}/{}", std::process::id())
 }
 
-/// PRONOM signatures that settings name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignatureFiles {
-    /// The binary signatures.
-    pub binary: PathBuf,
-    /// The container signatures (XML).
-    pub container: Option<PathBuf>,
-}
-
-/// Reads which PRONOM signatures are to be used.
-pub fn signatures(read: &mut Reader<'_>) -> Option<SignatureFiles> {
-    let binary = read.string("MUNIMENT_PRONOM_SIGNATURES").optional();
-    let container = read.string("MUNIMENT_PRONOM_CONTAINERS").optional();
-    if container.is_some() && binary.is_none() {
-        read.problem(
-            "MUNIMENT_PRONOM_CONTAINERS",
-            "needs MUNIMENT_PRONOM_SIGNATURES beside it",
-        );
-    }
-    Some(SignatureFiles {
-        binary: binary?.into(),
-        container: container.map(Into::into),
-    })
-}
-
 /// Reads where clamd is.
 pub fn clamd(read: &mut Reader<'_>) -> Option<ClamdSettings> {
     let limit: Option<Bytes> = read.bytes("MUNIMENT_CLAMD_LIMIT").optional();
@@ -286,6 +270,22 @@ pub fn clamd(read: &mut Reader<'_>) -> Option<ClamdSettings> {
             None
         }
     }
+}
+
+/// Reads which signature files there are.
+pub fn signatures(read: &mut Reader<'_>) -> Option<SignatureFiles> {
+    let binary = read.string("MUNIMENT_PRONOM_SIGNATURES").optional();
+    let container = read.string("MUNIMENT_PRONOM_CONTAINERS").optional();
+    if container.is_some() && binary.is_none() {
+        read.problem(
+            "MUNIMENT_PRONOM_CONTAINERS",
+            "needs MUNIMENT_PRONOM_SIGNATURES beside it",
+        );
+    }
+    Some(SignatureFiles {
+        binary: binary?.into(),
+        container: container.map(Into::into),
+    })
 }
 
 /// `host:port` or `/path/of/the/socket`, several with commas between: they are tried in turn.
@@ -347,6 +347,7 @@ mod tests {
             ("MUNIMENT_CLAMD", "clamd"),
             ("MUNIMENT_CONCURRENCY", "0"),
             ("MUNIMENT_EXPORTS", "17"),
+            ("MUNIMENT_PRONOM_CONTAINERS", "c.xml"),
             ("MUNIMENT_QUEUE_JOBS", ""),
             ("MUNIMENT_WORKER_LISTEN", "9090"),
             ("MUNIMENT_WROKER_NAME", "a"),

@@ -312,7 +312,7 @@ impl Desk {
                 ..checks[*at].clone()
             };
             checks[*at] = store::update(unit, row).await?;
-            if second_look::is_beside(version.status) {
+            if second_look::is_beside(version.status) && !checks[*at].current {
                 second_look::ended(unit, &mut version, rules, checks, *at, result).await?;
             } else {
                 keep(&mut version, rules, result);

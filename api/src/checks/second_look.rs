@@ -30,7 +30,10 @@ pub fn allowed(kinds: &[&str], runs: &[Check]) -> Result<(), Error> {
                 .into(),
         ));
     }
-    if runs.iter().any(|run| is_open(run.status)) {
+    if runs
+        .iter()
+        .any(|run| run.kind == FORMAT && is_open(run.status))
+    {
         return Err(Error::Precondition("it is being identified already".into()));
     }
     Ok(())

@@ -29,7 +29,11 @@ pub fn why_waiting(
         Status::Checking => Some(checking(version, checks, jobs, now)),
         Status::NeedsReview => Some(review(version)),
         // What was decided waits for nothing, but it may be looked at again.
-        Status::Accepted if checks.iter().any(|check| is_open(check.status)) => {
+        Status::Accepted
+            if checks
+                .iter()
+                .any(|check| !check.current && is_open(check.status)) =>
+        {
             Some(checking(version, checks, jobs, now))
         }
         Status::Accepted | Status::Rejected | Status::Quarantined | Status::Abandoned => None,

@@ -54,9 +54,16 @@ impl Signatures {
         })
     }
 
-    /// Signatures from files as The National Archives publishes them.
+    /// Signatures from files as The National Archives publishes them, or from one that
+    /// [`compile`](crate::compile) has written, which holds its container signatures.
     pub fn load(binary: &Path, container: Option<&Path>) -> Result<Self, LoadError> {
-        load::load(binary, container).map(Self::from_model)
+        match load::compiled(binary)? {
+            Some(_) if container.is_some() => Err(LoadError::Compiled(
+                "they hold their container signatures: leave the container signature file out",
+            )),
+            Some(bytes) => Self::from_compiled(&bytes),
+            None => load::load(binary, container).map(Self::from_model),
+        }
     }
 
     /// Signatures from the texts of such files. Container signatures go by the number that their file gives itself.

@@ -16,6 +16,7 @@ use std::{
 };
 
 use pronom::{LoadError, Signatures};
+use worker::settings::SignatureFiles;
 
 pub use install::{Installed, NewPair, install};
 
@@ -23,15 +24,6 @@ const FOLDER: &str = "signatures";
 const CURRENT: &str = "current";
 /// Signature files have 4 MB at most; what is much larger is something else.
 pub const LARGEST: u64 = 64 << 20;
-
-/// Signature files that belong together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// The binary signatures: XML, or what `muniment signatures compile` wrote.
-    pub binary: PathBuf,
-    /// The container signatures (XML).
-    pub container: Option<PathBuf>,
-}
 
 /// Where the signatures in use come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +83,7 @@ impl fmt::Display for Source {
 
 /// What identifies files over this data folder: the files that settings name, else the data folder's own, else
 /// the built-in signatures. What is loaded stays for as long as the process runs.
-pub fn in_use(data: &Path, settings: Option<&Files>) -> Result<InUse, Error> {
+pub fn in_use(data: &Path, settings: Option<&SignatureFiles>) -> Result<InUse, Error> {
     let (files, source) = if let Some(files) = settings {
         (files.clone(), Source::Settings(files.binary.clone()))
     } else if let Some((folder, files)) = current(data)? {
@@ -99,7 +91,10 @@ pub fn in_use(data: &Path, settings: Option<&Files>) -> Result<InUse, Error> {
     } else {
         return Ok(built_in());
     };
-    let signatures: &'static Signatures = Box::leak(Box::new(load(&files)?));
+    let signatures: &'static Signatures = Box::leak(Box::new(Signatures::load(
+        &files.binary,
+        files.container.as_deref(),
+    )?));
     Ok(InUse { signatures, source })
 }
 
@@ -111,36 +106,8 @@ pub fn built_in() -> InUse {
     }
 }
 
-/// Reads signatures, from XML or compiled.
-pub fn load(files: &Files) -> Result<Signatures, Error> {
-    let container = files.container.as_deref();
-    Ok(match compiled(&files.binary)? {
-        Some(_) if container.is_some() => {
-            return Err(Error::Wrong(
-                "compiled signatures hold their container signatures: leave the container signature file out"
-                    .to_owned(),
-            ));
-        }
-        Some(bytes) => Signatures::from_compiled(&bytes)?,
-        None => Signatures::load(&files.binary, container)?,
-    })
-}
-
-/// The bytes of a file that is not XML.
-fn compiled(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let size = path.metadata().map_err(at(path))?.len();
-    if size > LARGEST {
-        return Err(Error::Wrong(format!(
-            "{}: {size} bytes are more than a signature file has",
-            path.display()
-        )));
-    }
-    let bytes = fs::read(path).map_err(at(path))?;
-    Ok(bytes.starts_with(b"PRONOM\0").then_some(bytes))
-}
-
 /// The pair that a data folder has in use, and its folder.
-pub fn current(data: &Path) -> Result<Option<(PathBuf, Files)>, Error> {
+pub fn current(data: &Path) -> Result<Option<(PathBuf, SignatureFiles)>, Error> {
     let pointer = data.join(FOLDER).join(CURRENT);
     let name = match fs::read_to_string(&pointer) {
         Ok(name) => name,
@@ -172,7 +139,7 @@ pub fn current(data: &Path) -> Result<Option<(PathBuf, Files)>, Error> {
             folder.display()
         )));
     };
-    Ok(Some((folder, Files { binary, container })))
+    Ok(Some((folder, SignatureFiles { binary, container })))
 }
 
 fn numeral(text: &str) -> Option<u32> {

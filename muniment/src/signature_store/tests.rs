@@ -56,7 +56,7 @@ fn settings_win_over_the_data_folder() {
     install(data.path(), &pair("200", "20260119"), false).expect("good");
     let binary = data.path().join("own.xml");
     fs::write(&binary, FORMAT.replace("VERSION", "7")).expect("written");
-    let files = Files {
+    let files = SignatureFiles {
         binary: binary.clone(),
         container: None,
     };

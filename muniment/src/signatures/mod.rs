@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use clap::{Args, Subcommand};
-use muniment::signature_store::{self, Files, InUse};
+use muniment::signature_store::{self, InUse};
+
+use worker::settings;
 
 use crate::failure::{Failure, Outcome, chain, io_reason};
 use crate::output;
@@ -101,10 +103,13 @@ pub(crate) async fn run(command: &Command, screen: &Screen) -> Result<Outcome, F
 
 /// The signatures that were asked for.
 pub(crate) fn load(files: &SignatureFiles) -> Result<InUse, Failure> {
-    let named = files.signature_file.as_ref().map(|binary| Files {
-        binary: binary.clone(),
-        container: files.container_signature_file.clone(),
-    });
+    let named = files
+        .signature_file
+        .as_ref()
+        .map(|binary| settings::SignatureFiles {
+            binary: binary.clone(),
+            container: files.container_signature_file.clone(),
+        });
     let named = match named {
         Some(named) => Some(named),
         None => system::configured_signatures()?,

@@ -24,7 +24,7 @@ use crate::{
         work::Answer,
     },
     page::Args,
-    testing::{archivist, contributor},
+    testing::archivist,
     versions::{self, Status, Version},
 };
 
@@ -238,7 +238,7 @@ async fn runs_are_numbered_on_after_a_second_look_that_did_not_count() {
     let kinds = [FORMAT.to_owned()];
     rerun(
         shop.app(),
-        &contributor("ann"),
+        &archivist(),
         vec![Ok(VersionId(row.id))],
         Some(&kinds),
     )

@@ -13,6 +13,8 @@ use crate::{error::LoadError, load, model::Model};
 /// The compiled default.
 pub(crate) const BUILTIN: &[u8] = include_bytes!("../../data/builtin.bin");
 
+/// How every version of the form begins.
+pub(crate) const COMPILED: &[u8] = b"PRONOM\0";
 const MARKER: &[u8] = b"PRONOM\0\x02";
 /// More than this is not unpacked.
 const MAX_UNPACKED: usize = 64 << 20;

@@ -10,9 +10,13 @@ mod sequence;
 mod syntax;
 mod xml;
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+};
 
-use crate::{error::LoadError, model::Model};
+use crate::{compiled::COMPILED, error::LoadError, model::Model};
 use xml::Problem;
 
 const MAX_FILE: u64 = 64 << 20;
@@ -62,6 +66,25 @@ fn in_file(file: &str, problem: Problem) -> LoadError {
         line: problem.line,
         problem: problem.text,
     }
+}
+
+/// The bytes of a file that is compiled.
+pub(crate) fn compiled(path: &Path) -> Result<Option<Vec<u8>>, LoadError> {
+    let failed = |source| LoadError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    (&file)
+        .take(COMPILED.len() as u64)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes != COMPILED {
+        return Ok(None);
+    }
+    let rest = file.take(MAX_FILE).read_to_end(&mut bytes);
+    rest.map_err(failed).map(|_| Some(bytes))
 }
 
 fn read(path: &Path) -> Result<String, LoadError> {
