@@ -6,7 +6,7 @@
 //! Always: the inner half of [`Error::Internal`] and [`Error::Unavailable`] is for the log only; nothing
 //! here can be displayed to a client by accident, because [`Error`] has no `Display`.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
 
 /// Why a service did not do what was asked.
 #[derive(Debug, Clone)]
@@ -96,10 +96,13 @@ fn is_cut_off(error: &DbErr) -> bool {
     else {
         return false;
     };
-    use sea_orm::SqlxError as S;
     matches!(
         **error,
-        S::Io(_) | S::Tls(_) | S::PoolTimedOut | S::PoolClosed | S::WorkerCrashed
+        SqlxError::Io(_)
+            | SqlxError::Tls(_)
+            | SqlxError::PoolTimedOut
+            | SqlxError::PoolClosed
+            | SqlxError::WorkerCrashed
     )
 }
 

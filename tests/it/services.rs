@@ -266,14 +266,17 @@ async fn messages_delivered_three_times_shuffled_and_late_change_nothing() {
         return;
     };
     let sqs = fleet.services.sqs().clone();
-    let carrier = tokio::spawn(async move { carry(&sqs, &announced, &delivered).await });
+    let carrying = runtime::shutdown::Shutdown::new();
+    drop(carrying.spawn("carrier", async move {
+        carry(&sqs, &announced, &delivered).await
+    }));
     let files = files();
     let folder = folder(files);
     let running = fleet.transfer(folder.path()).spawn().unwrap();
     let output = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap())
         .await
         .unwrap();
-    carrier.abort();
+    carrying.drain(Duration::ZERO).await;
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let client = fleet.client(1, Role::Archivist);
     let ends = ends(&client).await;
@@ -403,7 +406,7 @@ async fn collector() -> (String, Sent) {
         .with_state(sent.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    api::server::serve(listener, router, &runtime::shutdown::Shutdown::new()).unwrap();
     (url, sent)
 }
 

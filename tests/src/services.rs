@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use crate::{Client, served::program};
 
 /// How long a service may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// The EICAR test file as a signature of clamd's (type 0: any file, at any offset).
 const SIGNATURE: &str = "Eicar-Test-Signature:0:*:58354f2150254041505b345c505a58353428505e2937434329377d2445494341522d5354414e444152442d414e544956495255532d544553542d46494c452124482b482a\n";
 

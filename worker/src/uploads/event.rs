@@ -43,7 +43,7 @@ struct Message {
     #[serde(rename = "Type")]
     kind: Option<String>,
     #[serde(rename = "Message")]
-    message: Option<String>,
+    wrapped: Option<String>,
     /// `EventBridge`.
     source: Option<String>,
     #[serde(rename = "detail-type")]
@@ -82,7 +82,7 @@ pub fn read(text: &str) -> Result<Vec<Written>, NotAnEvent> {
     match message {
         Message {
             kind: Some(kind),
-            message: Some(inner),
+            wrapped: Some(inner),
             ..
         } if kind == "Notification" => {
             // One wrapping, and no more.

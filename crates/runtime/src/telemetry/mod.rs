@@ -86,8 +86,8 @@ where
 {
     let filter = EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let traces = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
-    let registry = tracing_subscriber::registry().with(filter).with(traces);
+    let spans = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
+    let registry = tracing_subscriber::registry().with(filter).with(spans);
     Ok(match format {
         Format::Text => Box::new(registry.with(lines.with_ansi(colour))),
         Format::Json => Box::new(registry.with(lines.json().flatten_event(true))),
