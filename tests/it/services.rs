@@ -268,7 +268,7 @@ async fn messages_delivered_three_times_shuffled_and_late_change_nothing() {
     let sqs = fleet.services.sqs().clone();
     let carrying = runtime::shutdown::Shutdown::new();
     drop(carrying.spawn("carrier", async move {
-        carry(&sqs, &announced, &delivered).await
+        carry(&sqs, &announced, &delivered).await;
     }));
     let files = files();
     let folder = folder(files);
