@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use runtime::{config, telemetry};
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Outcome};
@@ -46,7 +47,16 @@ fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     let screen = Screen::stderr();
-    match carry_out(&cli.command, &screen) {
+    let logging = match log(&cli.command) {
+        Ok(logging) => logging,
+        Err(failure) => {
+            screen.say(format_args!("muniment: {failure}"));
+            return ExitCode::from(failure.code());
+        }
+    };
+    let ended = carry_out(&cli.command, &screen);
+    drop(logging);
+    match ended {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
             screen.clear();
@@ -61,6 +71,25 @@ fn refused(error: &clap::Error) -> ExitCode {
     // Nobody is left to tell when standard error is gone.
     let _ = error.print();
     ExitCode::from(u8::from(error.use_stderr()))
+}
+
+/// What the system says about itself goes to standard error: a server's own lines, and errors of the one that
+/// a command starts for itself.
+fn log(command: &Command) -> Result<telemetry::Traces, Failure> {
+    let environment = config::Settings::from_env("MUNIMENT_LOG");
+    let filter = environment
+        .read(|read| {
+            read.ignore("MUNIMENT_LOG_");
+            read.string("MUNIMENT_LOG").optional()
+        })
+        .map_err(|problems| Failure::new(problems.to_string()))?;
+    let filter = match (filter, command) {
+        (Some(filter), _) => Some(filter),
+        (None, Command::Serve(_)) => None,
+        (None, _) => Some("error,s3s=off".to_owned()),
+    };
+    telemetry::init("muniment", telemetry::Format::Text, filter.as_deref())
+        .map_err(|error| Failure::new(error.to_string()))
 }
 
 fn carry_out(command: &Command, screen: &Screen) -> Result<Outcome, Failure> {

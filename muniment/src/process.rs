@@ -61,6 +61,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where the API listens. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The host by which clients reach this machine, if it is another than that of `listen`.
+    pub public: Option<String>,
     /// Another database than SQLite in the data folder.
     pub database_url: Option<SecretString>,
     /// Where clamd is; without it, nothing is scanned.
@@ -79,6 +81,7 @@ impl Settings {
         Self {
             data: data.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public: None,
             database_url: None,
             clamd: None,
             signatures: None,
@@ -131,6 +134,8 @@ pub struct System {
     app: App,
     identity: EmbeddedIdentity,
     address: SocketAddr,
+    public: Option<String>,
+    scans: bool,
     signatures: InUse,
     worker: Shutdown,
     api: Shutdown,
@@ -156,11 +161,11 @@ impl System {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let identity = open_identity(&settings.data, Arc::clone(&clock))?;
         let (worker, api, store) = (Shutdown::new(), Shutdown::new(), Shutdown::new());
-        let client = start_objects(&settings, &store).await?;
+        let (client, objects) = start_objects(&settings, &store).await?;
         let database = open_database(&settings).await?;
         let app = App::new(Parts {
             database,
-            objects: ObjectStore::new(client.clone(), Buckets::with_prefix("")),
+            objects,
             clock: Arc::clone(&clock),
             ids: Arc::new(SystemIds),
             limits: settings.limits.clone(),
@@ -168,7 +173,10 @@ impl System {
         });
         prepare(&app, settings.database_url.is_none())
             .await
-            .map_err(|error| StartError::Other(format!("{error:?}")))?;
+            .map_err(|error| match error {
+                api::Error::Full(text) => StartError::Database(text),
+                error => StartError::Other(format!("{error:?}")),
+            })?;
         api::server::record_metrics();
 
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(Arc::clone(&clock), QUEUE));
@@ -188,6 +196,8 @@ impl System {
             app,
             identity,
             address,
+            public: settings.public.clone(),
+            scans: settings.clamd.is_some(),
             signatures,
             worker,
             api,
@@ -236,6 +246,19 @@ impl System {
     /// What formats are identified with.
     pub fn signatures(&self) -> &InUse {
         &self.signatures
+    }
+
+    /// The GraphQL endpoint, as clients elsewhere reach it.
+    pub fn public_url(&self) -> String {
+        match &self.public {
+            Some(host) => format!("http://{host}:{}/graphql", self.address.port()),
+            None => self.api_url(),
+        }
+    }
+
+    /// Whether there is an engine that looks for malware.
+    pub fn scans(&self) -> bool {
+        self.scans
     }
 
     /// The GraphQL endpoint, as clients on this machine reach it.
@@ -356,7 +379,7 @@ fn open_identity(data: &Path, clock: Arc<dyn Clock>) -> Result<EmbeddedIdentity,
 async fn start_objects(
     settings: &Settings,
     shutdown: &Shutdown,
-) -> Result<aws_sdk_s3::Client, StartError> {
+) -> Result<(aws_sdk_s3::Client, ObjectStore), StartError> {
     let folder = secrets(&settings.data)?;
     let keys = crate::keys::object_store(&folder).map_err(|error| at(&folder, error))?;
     let objects = settings.data.join("objects");
@@ -372,16 +395,25 @@ async fn start_objects(
     crate::keys::remember_port(&folder, server.address()).map_err(|error| at(&folder, error))?;
     let access = Access {
         region: Some("us-east-1".to_owned()),
-        endpoint: Some(server.endpoint()),
         keys: Some(keys),
         ..Access::default()
     };
-    Ok(s3::client(&S3Settings {
-        access,
+    let reached_at = |endpoint: String| S3Settings {
+        access: Access {
+            endpoint: Some(endpoint),
+            ..access.clone()
+        },
         path_style: true,
         kms_key: None,
-    })
-    .await)
+    };
+    let client = s3::client(&reached_at(server.endpoint())).await;
+    let store = ObjectStore::new(client.clone(), Buckets::with_prefix(""));
+    let Some(host) = &settings.public else {
+        return Ok((client, store));
+    };
+    let public = format!("http://{host}:{}", server.address().port());
+    let signer = s3::client(&reached_at(public)).await;
+    Ok((client, store.signing_with(signer)))
 }
 
 async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {

@@ -31,7 +31,7 @@ into the data folder, else with the built-in ones; it is said which, and when th
 
 Examples:
   muniment serve
-  muniment serve --data /var/lib/muniment --listen 0.0.0.0:8080")]
+  muniment serve --data /var/lib/muniment --listen 0.0.0.0:8080 --public records.example.org")]
 pub(crate) struct Arguments {
     /// The data folder; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "data")]
@@ -40,13 +40,26 @@ pub(crate) struct Arguments {
     /// Where the API listens
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+
+    /// Name or address by which others reach this machine; files go to the object store by it, which
+    /// listens beside the API on a port of its own
+    #[arg(long, value_name = "HOST")]
+    public: Option<String>,
 }
 
 /// Carries the command out.
 pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Failure> {
+    if arguments.listen.ip().is_unspecified() && arguments.public.is_none() {
+        return Err(Failure::new(format!(
+            "{} is every address of this machine, and none that others could be sent to",
+            arguments.listen.ip()
+        ))
+        .hint("say by which name or address they reach it, with --public HOST"));
+    }
     let settings = Settings {
         data: arguments.data.clone(),
         listen: arguments.listen,
+        public: arguments.public.clone(),
     };
     let system = interrupt::or(System::start(settings)).await?;
     let token = system.token(&TokenRequest {
@@ -55,14 +68,18 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
         subject: "local".to_owned(),
         lifetime: SIGN_IN,
     })?;
-    output::line(format_args!("API    {}", system.api_url()))?;
+    output::line(format_args!("API    {}", system.public_url()))?;
     output::line(format_args!("token  {}", token.expose_secret()))?;
     let in_use = system.signatures();
     output::line(format_args!("formats {}", signatures::described(in_use)))?;
     if let Some(old) = signatures::aged(in_use, SystemClock.now()) {
         screen.say(old);
     }
+    if !system.scans() {
+        screen.say("no antivirus engine: files are not scanned (MUNIMENT_CLAMD names one)");
+    }
     interrupt::wait().await;
+    screen.say("stopping when what is in hand is finished; interrupt again to stop at once");
     interrupt::unless_again(system.shutdown()).await;
     Ok(Outcome::Good)
 }

@@ -4,6 +4,7 @@
 //! Owns the way from the command line and the environment to `muniment::System`, and what people are told when
 //! it does not start. Does not own the parts or their order (the library half of this crate).
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     /// Where the API listens. Port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// The host by which clients reach this machine, if it is another.
+    pub(crate) public: Option<String>,
 }
 
 impl Settings {
@@ -34,6 +37,7 @@ impl Settings {
         Self {
             data: data.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl Settings {
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
             listen: self.listen,
+            public: self.public,
             database_url,
             clamd,
             signatures,
@@ -120,6 +125,16 @@ impl System {
         })
     }
 
+    /// The GraphQL endpoint, as clients elsewhere reach it.
+    pub(crate) fn public_url(&self) -> String {
+        self.inner.public_url()
+    }
+
+    /// Whether there is an engine that looks for malware.
+    pub(crate) fn scans(&self) -> bool {
+        self.inner.scans()
+    }
+
     /// The GraphQL endpoint.
     pub(crate) fn api_url(&self) -> String {
         self.inner.api_url()
@@ -170,16 +185,23 @@ pub(crate) fn schema() -> String {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn explain(error: process::StartError) -> Failure {
     let hint = match &error {
-        process::StartError::Listen(..) => {
-            Some("another program has the address: stop it, or name another one with --listen")
-        }
+        process::StartError::Listen(_, error) => match error.kind() {
+            ErrorKind::AddrInUse => {
+                Some("another program has the address: stop it, or name another one with --listen")
+            }
+            ErrorKind::PermissionDenied => {
+                Some("ports below 1024 need privileges: name another one with --listen")
+            }
+            ErrorKind::AddrNotAvailable => {
+                Some("this machine has no such address: name another one with --listen")
+            }
+            _ => None,
+        },
         process::StartError::Signatures(_) => Some(signatures::REPAIR),
         process::StartError::Database(text) if text.contains("full") => {
             Some("the disk is full: make room, then run the same command again; nothing is lost")
         }
-        process::StartError::Folder { error, .. }
-            if error.kind() == std::io::ErrorKind::StorageFull =>
-        {
+        process::StartError::Folder { error, .. } if error.kind() == ErrorKind::StorageFull => {
             Some("the disk is full: make room, then run the same command again; nothing is lost")
         }
         _ => None,

@@ -175,3 +175,11 @@ fn what_cannot_be_read_is_listed_and_the_rest_goes_on() {
         assert!(table.contains(line), "{line} is missing:\n{table}");
     }
 }
+
+#[test]
+fn a_server_on_every_address_must_say_which_one_others_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--public"), "{}", stderr(&output));
+}

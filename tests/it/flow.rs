@@ -363,3 +363,20 @@ fn read_all(folder: &Path, contents: &mut Vec<Vec<u8>>) {
         }
     }
 }
+
+#[tokio::test]
+async fn files_go_to_the_object_store_by_the_name_that_others_know() {
+    let world = World::start_with(|settings| settings.public = Some("localhost".to_owned())).await;
+    let owner = world.contributor();
+    let transfer = owner.open_transfer("By name").await;
+    let added = owner.add_records(&transfer, &[("a.txt", b"a")]).await;
+    let url = added[0]["version"]["upload"]["url"].as_str().unwrap();
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    assert!(world.system().public_url().starts_with("http://localhost:"));
+    let (_, version) = owner.deposit(&transfer, &[("b.txt", b"b")]).await.remove(0);
+    let decided = owner.decided(&version).await;
+    let url = decided["download"]["url"].as_str().unwrap();
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    let bytes = owner.http().get(url).send().await.unwrap().bytes().await;
+    assert_eq!(bytes.unwrap().as_ref(), b"b");
+}
