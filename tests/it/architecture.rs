@@ -128,3 +128,45 @@ fn no_resolver_returns_an_error_that_leaks() {
     }
     assert!(looked_at > 30, "the sources were not found");
 }
+
+/// The code of the API's GraphQL objects.
+fn graphql_sources() -> Vec<(std::path::PathBuf, String)> {
+    let mut waiting = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src")];
+    let mut sources = Vec::new();
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.to_string_lossy().contains("graphql") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                sources.push((path, text));
+            }
+        }
+    }
+    sources
+}
+
+#[test]
+fn every_list_has_its_cost() {
+    let mut lists = 0;
+    for (path, text) in graphql_sources() {
+        // A resolver's signature ends at its body; what stands before it since the last `}` are its attributes.
+        for (at, _) in text.match_indices(") -> Result<Connection<") {
+            let before = &text[..at];
+            let begin = before.rfind("fn ").unwrap();
+            if before[..begin].ends_with("pub async ") {
+                continue;
+            }
+            let attributes = &before[before[..begin].rfind('}').unwrap_or(0)..begin];
+            assert!(
+                attributes.contains("crate::page::cost("),
+                "{}: {}",
+                path.display(),
+                &before[begin..]
+            );
+            lists += 1;
+        }
+    }
+    assert!(lists > 15, "{lists}");
+}

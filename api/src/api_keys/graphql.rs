@@ -136,6 +136,7 @@ pub struct ApiKeyQuery;
 #[Object]
 impl ApiKeyQuery {
     /// The API keys, newest first: for admins.
+    #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
