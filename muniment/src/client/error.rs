@@ -37,7 +37,7 @@ impl ClientError {
             Self::Status(status) => {
                 matches!(*status, REQUEST_TIMEOUT | TOO_MANY_REQUESTS | 500..=599)
             }
-            Self::Refused { code, .. } => matches!(code.as_str(), "UNAVAILABLE" | "INTERNAL"),
+            Self::Refused { code, .. } => is_passing_code(code),
             Self::Malformed(_) => false,
         }
     }
@@ -58,6 +58,11 @@ impl ClientError {
             Self::Refused { code, .. } => code == "FORBIDDEN",
             Self::Transport(_) | Self::Malformed(_) => false,
         }
+    }
+
+    /// Whether no other request would be answered better.
+    pub(crate) fn concerns_all(&self) -> bool {
+        self.is_passing() || self.is_unauthenticated() || self.is_forbidden()
     }
 
     /// Whether what was asked for is not there, or may not be seen.
@@ -88,6 +93,11 @@ impl ClientError {
     pub(crate) fn malformed(what: impl std::fmt::Display) -> Self {
         Self::Malformed(what.to_string())
     }
+}
+
+/// Whether what was refused with this code may be taken later.
+pub(super) fn is_passing_code(code: &str) -> bool {
+    matches!(code, "UNAVAILABLE" | "INTERNAL")
 }
 
 /// Whether a body is a GraphQL answer at all, whatever its status says.

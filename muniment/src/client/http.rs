@@ -74,6 +74,11 @@ impl Client {
         &self.objects
     }
 
+    /// Patience with the API, for what is more than one request.
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
     /// The GraphQL endpoint.
     pub(crate) fn url(&self) -> &reqwest::Url {
         &self.url

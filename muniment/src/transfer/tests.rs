@@ -200,7 +200,119 @@ async fn a_file_that_keeps_changing_is_given_up_and_the_rest_arrives() {
     change_before_upload(&mut stage, changes);
     let ended = stage.transfer(&[]).await;
     assert_eq!(ended.result, Ok(Outcome::NotAllGood));
-    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "REJECTED"]);
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "AWAITING_UPLOAD"]);
+
+    // It settles on what was announced last.
+    fs::write(stage.input().join("a.txt"), "bb").unwrap();
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "ACCEPTED"]);
+}
+
+#[tokio::test]
+async fn a_file_that_vanishes_before_its_upload_is_accepted_when_it_is_back() {
+    let mut stage = Stage::new(&FILES, Faults::default()).await;
+    let file = stage.input().join("a.txt");
+    change_before_upload(
+        &mut stage,
+        vec![Box::new(move || fs::remove_file(file).unwrap())],
+    );
+    accepted_when_it_is_back(&stage).await;
+}
+
+#[tokio::test]
+async fn a_file_that_vanishes_in_mid_upload_is_accepted_when_it_is_back() {
+    let stage = Stage::new(&[("a.txt", b"a")], Faults::default()).await;
+    let file = stage.input().join("a.txt");
+    stage.fake.world().faults.during_upload =
+        vec![Box::new(move || fs::remove_file(file).unwrap())];
+    accepted_when_it_is_back(&stage).await;
+}
+
+async fn accepted_when_it_is_back(stage: &Stage) {
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    assert_eq!(statuses(stage, "a.txt"), ["AWAITING_UPLOAD"]);
+    fs::write(stage.input().join("a.txt"), "a").unwrap();
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(stage, "a.txt"), ["ACCEPTED"]);
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+}
+
+#[tokio::test]
+async fn a_version_whose_bytes_never_came_is_announced_again() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    stage.transfer(&[]).await.result.unwrap();
+    {
+        // As an earlier version of this program left it.
+        let mut world = stage.fake.world();
+        let version = &mut world.records.get_mut("a.txt").unwrap()[0];
+        version.status = "REJECTED";
+        version.parts.clear();
+    }
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "ACCEPTED"]);
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_refused_concerns_one_file_only() {
+    let faults = Faults {
+        no_ticket: 1,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    assert_eq!(statuses(&stage, "large.bin"), ["AWAITING_UPLOAD"]);
+    assert_eq!(statuses(&stage, "a.txt"), ["ACCEPTED"]);
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+}
+
+#[tokio::test]
+async fn an_upload_whose_time_has_run_out_does_not_end_the_run() {
+    let faults = Faults {
+        no_address: true,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    stage.fake.world().faults.no_address = false;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_put_off_is_repeated_without_the_bytes() {
+    let faults = Faults {
+        unconfirmed: 2,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&[("a.txt", b"a")], faults).await;
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(stage.fake.world().uploads, 1);
+    assert_eq!(stage.fake.world().count("CompleteUploads"), 3);
+    assert!(
+        ended.said[1].starts_with("uploads cannot be confirmed: not now (UNAVAILABLE)"),
+        "{:?}",
+        ended.said
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_put_off_for_ever_fails_the_file_and_the_rest_arrives() {
+    let faults = Faults {
+        unconfirmed: u32::MAX,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&[("a.txt", b"a")], faults).await;
+    let ended = stage.transfer(&["--patience", "1"]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    stage.fake.world().faults.unconfirmed = 0;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use super::walk::Found;
 use super::{Stop, hash::Hashed};
 use crate::client::{
-    Client, Part, Place, Slice, StoreError, Ticket, UploadKind, Uploading, VersionStatus,
+    Client, ClientError, Part, Place, Slice, StoreError, Ticket, UploadKind, Uploading,
+    VersionStatus,
 };
 use crate::progress::Stage;
 
@@ -33,6 +34,9 @@ pub(crate) enum Sent {
     /// It did not work, and will not.
     Failed(String),
 }
+
+/// What is said of an upload that came too late, or was left waiting too long.
+const TOO_LATE: &str = "the time for this upload had run out; run the same command again";
 
 /// Sends files, a bounded number at a time.
 #[derive(Debug)]
@@ -68,6 +72,9 @@ impl<'a> Uploader<'a> {
         };
         let mut version = version.clone();
         for _ in 0..=RENEWALS {
+            if version.status == VersionStatus::Abandoned {
+                return Ok(Sent::Failed(TOO_LATE.to_owned()));
+            }
             if version.status != VersionStatus::AwaitingUpload {
                 return Ok(Sent::There);
             }
@@ -76,11 +83,15 @@ impl<'a> Uploader<'a> {
                     return self.in_parts(&version.id, &whole).await;
                 }
                 Some(ticket) if ticket.kind == UploadKind::Single => ticket,
-                _ => return Ok(Sent::Failed("the server gave no upload address".to_owned())),
+                Some(_) => return Ok(Sent::Failed("the server gave no upload address".to_owned())),
+                None => return Ok(Sent::Failed(TOO_LATE.to_owned())),
             };
             match self.at_once(ticket, &whole).await? {
                 Attempt::Ended(sent) => return Ok(sent),
-                Attempt::Expired => version = self.client.upload_ticket(&version.id).await?,
+                Attempt::Expired => match self.client.upload_ticket(&version.id).await {
+                    Ok(renewed) => version = renewed,
+                    Err(error) => return Ok(Sent::Failed(of_one_file(error)?)),
+                },
             }
         }
         let reason = "the object store does not take the upload addresses that the server gives";
@@ -110,7 +121,10 @@ impl<'a> Uploader<'a> {
         let mut barren = 0;
         let mut reason = String::new();
         while barren <= RENEWALS {
-            let parts = self.client.upload_parts(version).await?;
+            let parts = match self.client.upload_parts(version).await {
+                Ok(parts) => parts,
+                Err(error) => return Ok(Sent::Failed(of_one_file(error)?)),
+            };
             if parts.missing.is_empty() {
                 return Ok(match whole.changed().await {
                     Some(how) => Sent::Changed(how),
@@ -161,6 +175,15 @@ impl<'a> Uploader<'a> {
         // Never closed, so there is always a permit to come.
         let _slot = self.slots.acquire().await;
         self.client.objects().put(place, slice).await
+    }
+}
+
+/// What a refusal says, if it concerns this file only; else it ends the run.
+pub(crate) fn of_one_file(error: ClientError) -> Result<String, Stop> {
+    if error.concerns_all() {
+        Err(error.into())
+    } else {
+        Ok(error.to_string())
     }
 }
 
