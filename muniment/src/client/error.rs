@@ -14,6 +14,9 @@ pub(crate) enum ClientError {
     /// The answer is no GraphQL answer.
     #[error("the server answered with HTTP status {0}")]
     Status(u16),
+    /// The request could not even be made.
+    #[error("the request could not be made: {0}")]
+    Unsendable(String),
     /// The API says no.
     #[error("{message} ({code})")]
     Refused {
@@ -38,7 +41,7 @@ impl ClientError {
                 matches!(*status, REQUEST_TIMEOUT | TOO_MANY_REQUESTS | 500..=599)
             }
             Self::Refused { code, .. } => is_passing_code(code),
-            Self::Malformed(_) => false,
+            Self::Unsendable(_) | Self::Malformed(_) => false,
         }
     }
 
@@ -47,7 +50,7 @@ impl ClientError {
         match self {
             Self::Status(status) => *status == 401,
             Self::Refused { code, .. } => code == "UNAUTHENTICATED",
-            Self::Transport(_) | Self::Malformed(_) => false,
+            Self::Transport(_) | Self::Unsendable(_) | Self::Malformed(_) => false,
         }
     }
 
@@ -56,7 +59,7 @@ impl ClientError {
         match self {
             Self::Status(status) => *status == 403,
             Self::Refused { code, .. } => code == "FORBIDDEN",
-            Self::Transport(_) | Self::Malformed(_) => false,
+            Self::Transport(_) | Self::Unsendable(_) | Self::Malformed(_) => false,
         }
     }
 
@@ -86,8 +89,14 @@ impl ClientError {
     }
 
     pub(crate) fn from_http(error: reqwest::Error) -> Self {
+        let cannot_be_made = error.is_builder();
         // The URL may hold a signature, and the one that matters was given by the user.
-        Self::Transport(chain(&error.without_url()))
+        let text = chain(&error.without_url());
+        if cannot_be_made {
+            Self::Unsendable(text)
+        } else {
+            Self::Transport(text)
+        }
     }
 
     pub(crate) fn malformed(what: impl std::fmt::Display) -> Self {
@@ -134,9 +143,18 @@ mod tests {
             (refused("CONFLICT", ""), false),
             (refused("SOMETHING_NEW", ""), false),
             (ClientError::Malformed("html".into()), false),
+            (ClientError::Unsendable("builder error".into()), false),
         ] {
             assert_eq!(error.is_passing(), passing, "{error}");
         }
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_made_is_not_taken_for_an_absent_server() {
+        let request = reqwest::Client::new().get("http://127.0.0.1/");
+        let error = request.header("a", "b\nc").build().unwrap_err();
+        let error = ClientError::from_http(error);
+        assert!(matches!(error, ClientError::Unsendable(_)), "{error:?}");
     }
 
     #[test]

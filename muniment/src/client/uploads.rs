@@ -119,6 +119,8 @@ pub(crate) struct Parts {
     pub(crate) size: u64,
     /// How many there are in all.
     pub(crate) count: u64,
+    /// How many are there already.
+    pub(crate) present: u64,
     /// What is missing.
     pub(crate) missing: Vec<Part>,
 }
@@ -277,6 +279,7 @@ impl Client {
         Ok(Parts {
             size: parts.part_size,
             count: count(parts.part_count),
+            present: count(parts.present),
             missing: missing.collect(),
         })
     }
@@ -317,7 +320,7 @@ fn bytes_refused<'a>(
     status: VersionStatus,
     checks: impl Iterator<Item = (&'a str, CheckStatus)>,
 ) -> bool {
-    const CHECKSUM: &str = "CHECKSUM";
+    const CHECKSUM: &str = contract::checks::CHECKSUM;
     let mut checks = checks.peekable();
     status == VersionStatus::Rejected
         && (checks.peek().is_none() || checks.any(|check| check == (CHECKSUM, CheckStatus::Failed)))

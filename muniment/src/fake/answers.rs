@@ -157,6 +157,7 @@ fn parts(world: &mut World, id: &str) -> Option<Value> {
     let url = world.url.clone();
     let version = world.version(id)?;
     let count = version.size.div_ceil(PART);
+    let present = version.parts.len();
     let missing: Vec<Value> = (1..=count)
         .filter(|number| !version.parts.contains_key(number))
         .take(3)
@@ -165,7 +166,9 @@ fn parts(world: &mut World, id: &str) -> Option<Value> {
             json!({ "number": number, "size": size, "url": address(&url, id, number), "headers": [] })
         })
         .collect();
-    Some(json!({ "uploadParts": { "partSize": PART, "partCount": count, "missing": missing } }))
+    Some(
+        json!({ "uploadParts": { "partSize": PART, "partCount": count, "present": present, "missing": missing } }),
+    )
 }
 
 fn complete(world: &mut World, upload: &Value) -> Option<Value> {
@@ -197,7 +200,7 @@ fn totals(world: &World) -> Value {
     json!({
         "records": world.records.len(), "versions": versions().count(),
         "bytes": versions().map(|version| version.size).sum::<u64>(),
-        "awaitingUpload": count("AWAITING_UPLOAD"), "checking": 0,
+        "awaitingUpload": count("AWAITING_UPLOAD"), "checking": world.faults.checking,
         "accepted": count("ACCEPTED"), "rejected": count("REJECTED"),
         "quarantined": 0, "needsReview": 0, "abandoned": 0,
     })

@@ -27,6 +27,8 @@ pub(crate) struct Faults {
     pub(crate) no_address: bool,
     /// Done when bytes come, which are then refused.
     pub(crate) during_upload: Vec<Box<dyn FnOnce() + Send>>,
+    /// Versions that are being checked for ever.
+    pub(crate) checking: u32,
     /// A path that is refused.
     pub(crate) refused: Option<String>,
     /// Done before a batch of records, or a version, is announced to the client.

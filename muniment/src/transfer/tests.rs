@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::{Arguments, run};
+use super::ledger::Account;
+use super::tally::Tally;
+use super::{Arguments, incomplete, run};
 use crate::cli::{Cli, Command};
+use crate::client::VersionStatus;
 use crate::failure::{Failure, Outcome};
 use crate::fake::{Fake, Faults};
 use crate::progress::Screen;
@@ -356,6 +359,22 @@ async fn a_bag_is_saved_although_the_connection_breaks() {
 }
 
 #[tokio::test]
+async fn a_bag_is_saved_however_often_the_connection_breaks_if_something_came() {
+    // Each break halves what is missing of the 5 kB.
+    let faults = Faults {
+        cut: 9,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let package = package();
+    stage.fake.world().package.clone_from(&package);
+    let bag = stage.bag();
+    let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(fs::read(bag).unwrap(), package);
+}
+
+#[tokio::test]
 async fn a_bag_that_is_not_what_the_server_made_is_not_saved() {
     let faults = Faults {
         wrong_digest: true,
@@ -425,6 +444,103 @@ async fn a_collection_that_is_not_there_is_named() {
     let stage = Stage::new(&FILES, Faults::default()).await;
     let failure = stage.transfer(&["--collection", "NOPE"]).await.failure();
     assert!(failure.contains("no collection NOPE"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_token_with_a_line_end_is_taken_and_one_with_others_is_refused_at_once() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    let folder = stage.input();
+    assert_eq!(
+        stage.run(&folder, "good\r\n", &[]).await.result,
+        Ok(Outcome::Good)
+    );
+    for token in ["go\nod", "go od", "gööd"] {
+        let ended = stage.run(&folder, token, &[]).await;
+        let failure = ended.failure();
+        assert!(
+            failure.contains("characters that no token has"),
+            "{failure}"
+        );
+        assert!(!failure.contains(token), "a secret is not shown: {failure}");
+        assert!(ended.said.is_empty(), "{:?}", ended.said);
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_is_handed_in_only_when_every_file_is_there() {
+    let faults = Faults {
+        refused: Some("a.txt".to_owned()),
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let ended = stage.transfer(&["--submit"]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    assert_eq!(stage.fake.world().count("SubmitTransfer"), 0);
+    stage.fake.world().faults.refused = None;
+    let ended = stage.transfer(&["--submit"]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(stage.fake.world().count("SubmitTransfer"), 1);
+}
+
+#[test]
+fn whatever_is_missing_holds_a_transfer_back() {
+    let complete = (Account::default(), Tally::default());
+    assert_eq!(incomplete(&complete.0, &complete.1), None);
+    let unread = Account {
+        unread: 2,
+        ..Account::default()
+    };
+    let awaiting = Tally {
+        not_accepted: vec![
+            (VersionStatus::Rejected, 3),
+            (VersionStatus::AwaitingUpload, 1),
+        ],
+        ..Tally::default()
+    };
+    assert_eq!(
+        incomplete(&unread, &awaiting).as_deref(),
+        Some("2 files left out unread, 1 file not uploaded")
+    );
+}
+
+#[tokio::test]
+async fn a_folder_in_which_everything_is_left_out_says_what_and_why() {
+    let mut files = vec![("Thumbs.db".to_owned(), b"")];
+    files.extend((0..11).map(|number| (format!("{number:02}/.DS_Store"), b"")));
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    let stage = Stage::new(&files, Faults::default()).await;
+    let failure = stage.transfer(&[]).await.failure();
+    assert!(
+        failure.contains("there is no file to transfer"),
+        "{failure}"
+    );
+    assert!(failure.contains("left out: 12\n"), "{failure}");
+    assert!(
+        failure.contains("    00/.DS_Store: made by the system for itself\n"),
+        "{failure}"
+    );
+    assert!(failure.ends_with("and 2 more"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_status_that_is_new_to_this_program_is_not_called_accepted() {
+    for files in [3, 100] {
+        let names: Vec<String> = (0..files).map(|number| format!("{number}.txt")).collect();
+        let files: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|name| (name.as_str(), name.as_bytes()))
+            .collect();
+        let stage = Stage::new(&files, Faults::default()).await;
+        assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+        {
+            let mut world = stage.fake.world();
+            world.records.get_mut("1.txt").unwrap()[0].status = "EMBARGOED";
+        }
+        assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    }
 }
 
 fn change_before_upload(stage: &mut Stage, changes: Vec<Box<dyn FnOnce() + Send>>) {

@@ -113,31 +113,51 @@ impl<'a> Uploader<'a> {
                 self.stage.advance(whole.length);
                 Ok(Attempt::Ended(Sent::There))
             }
+            Err(StoreError::AlreadyThere) => {
+                self.stage.advance(whole.length);
+                Ok(Attempt::Ended(Sent::There))
+            }
             Err(error) => meaning(error),
         }
     }
 
     async fn in_parts(&self, version: &str, whole: &Slice) -> Result<Sent, Stop> {
         let mut barren = 0;
+        let mut shown: Option<u64> = None;
         let mut reason = String::new();
         while barren <= RENEWALS {
             let parts = match self.client.upload_parts(version).await {
                 Ok(parts) => parts,
                 Err(error) => return Ok(Sent::Failed(of_one_file(error)?)),
             };
+            // What an earlier run sent is done. The last part is shorter, and may be one of these.
+            let done = shown.get_or_insert_with(|| {
+                let there = parts.present.saturating_mul(parts.size).min(whole.length);
+                self.stage.advance(there);
+                there
+            });
             if parts.missing.is_empty() {
+                self.stage.advance(whole.length - *done);
                 return Ok(match whole.changed().await {
                     Some(how) => Sent::Changed(how),
                     None => Sent::There,
                 });
             }
             let mut results = stream::iter(&parts.missing)
-                .map(|part| self.part(part, parts.size, whole))
+                .map(|part| async {
+                    let sent = self.part(part, parts.size, whole).await;
+                    sent.map(|()| part.size)
+                })
                 .buffer_unordered(PARTS);
             barren += 1;
             while let Some(result) = results.next().await {
                 match result {
-                    Ok(()) => barren = 0,
+                    Ok(size) => {
+                        barren = 0;
+                        let size = size.min(whole.length - *done);
+                        self.stage.advance(size);
+                        *done += size;
+                    }
                     Err(error @ StoreError::AlreadyThere) => reason = error.to_string(),
                     Err(error) => {
                         reason = error.to_string();
@@ -166,9 +186,7 @@ impl<'a> Uploader<'a> {
             length: part.size,
             ..whole.clone()
         };
-        self.put(place, &slice).await?;
-        self.stage.advance(part.size);
-        Ok(())
+        self.put(place, &slice).await
     }
 
     async fn put(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
@@ -209,8 +227,58 @@ fn meaning(error: StoreError) -> Result<Attempt, Stop> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+    use crate::client::{Added, NewFile, Patience};
+    use crate::fake::{Fake, Faults};
+    use crate::progress::{Screen, Unit};
+
+    #[tokio::test]
+    async fn parts_that_an_earlier_run_sent_count_as_done() {
+        let bytes = [7; 3_333];
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("large.bin");
+        std::fs::write(&file, bytes).unwrap();
+        let hashed = super::super::hash::hash(&file, |_| ()).unwrap();
+        let fake = Fake::start(Faults::default()).await;
+        let screen = Screen::recording();
+        let url = format!("{}/graphql", fake.url()).parse().unwrap();
+        let patience = Patience::new(screen.clone(), std::time::Duration::from_secs(1));
+        let client = Client::new(url, "good".into(), patience).unwrap();
+        let announced = NewFile {
+            path: "large.bin".to_owned(),
+            size: 3_333,
+            sha256: hex::encode(Sha256::digest(bytes)),
+            modified: None,
+            raw_path: None,
+        };
+        let added = client.add_records("transfer_1", &[announced]).await;
+        let Some(Added::New { version, .. }) = added.unwrap().pop() else {
+            panic!("it is new");
+        };
+        {
+            // The first and the last, which is shorter.
+            let mut world = fake.world();
+            let parts = &mut world.records.get_mut("large.bin").unwrap()[0].parts;
+            parts.insert(1, vec![7; 400]);
+            parts.insert(9, vec![7; 133]);
+        }
+        let found = Found {
+            path: "large.bin".to_owned(),
+            raw_path: None,
+            file,
+            size: 3_333,
+        };
+        let stage = screen.stage("uploading", Unit::Bytes);
+        let uploader = Uploader::new(&client, stage.clone());
+        let sent = uploader.send(&found, &hashed, &version).await;
+        assert_eq!(sent.ok(), Some(Sent::There));
+        assert_eq!(stage.done(), 3_333);
+        assert_eq!(fake.world().uploads, 7);
+    }
 
     #[test]
     fn what_concerns_one_file_does_not_end_the_run() {
