@@ -109,11 +109,7 @@ impl<'a> Uploader<'a> {
             headers: &ticket.headers,
         };
         match self.put(place, whole).await {
-            Ok(()) => {
-                self.stage.advance(whole.length);
-                Ok(Attempt::Ended(Sent::There))
-            }
-            Err(StoreError::AlreadyThere) => {
+            Ok(()) | Err(StoreError::AlreadyThere) => {
                 self.stage.advance(whole.length);
                 Ok(Attempt::Ended(Sent::There))
             }
@@ -222,7 +218,10 @@ fn meaning(error: StoreError) -> Result<Attempt, Stop> {
         StoreError::Refused { .. } | StoreError::Unreadable(_) | StoreError::Request(_) => {
             Ok(Attempt::Ended(Sent::Failed(error.to_string())))
         }
-        StoreError::Transport(_) | StoreError::Busy(_) | StoreError::Full => Err(error.into()),
+        StoreError::Transport(_)
+        | StoreError::BrokenOff(_)
+        | StoreError::Busy(_)
+        | StoreError::Full => Err(error.into()),
     }
 }
 
@@ -305,6 +304,7 @@ mod tests {
     fn a_store_that_is_away_or_full_ends_the_run() {
         for error in [
             StoreError::Transport(String::new()),
+            StoreError::BrokenOff(String::new()),
             StoreError::Busy(503),
             StoreError::Full,
         ] {
