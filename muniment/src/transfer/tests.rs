@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use sha2::{Digest, Sha256};
 
 use super::ledger::Account;
 use super::tally::Tally;
@@ -360,13 +361,13 @@ async fn a_bag_is_saved_although_the_connection_breaks() {
 
 #[tokio::test]
 async fn a_bag_is_saved_however_often_the_connection_breaks_if_something_came() {
-    // Each break halves what is missing of the 5 kB.
+    // Each break halves what is missing: of enough that something comes before each.
     let faults = Faults {
-        cut: 9,
+        cut: 7,
         ..Faults::default()
     };
     let stage = Stage::new(&FILES, faults).await;
-    let package = package();
+    let package = package_of(&[7; 64 << 20]);
     stage.fake.world().package.clone_from(&package);
     let bag = stage.bag();
     let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
@@ -557,12 +558,16 @@ fn statuses(stage: &Stage, path: &str) -> Vec<&'static str> {
 
 /// A valid bag of one file, as tar.
 fn package() -> Vec<u8> {
-    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    package_of(b"abc")
+}
+
+fn package_of(payload: &[u8]) -> Vec<u8> {
+    let digest = hex::encode(Sha256::digest(payload));
     let manifest = format!("{digest}  data/abc\n");
     let mut tar = Vec::new();
     for (name, bytes) in [
         ("E-1/bagit.txt", bagit::BAGIT_TXT.as_bytes()),
-        ("E-1/data/abc", b"abc"),
+        ("E-1/data/abc", payload),
         ("E-1/manifest-sha256.txt", manifest.as_bytes()),
     ] {
         tar.extend(bagit::file_header(name, bytes.len() as u64, 0));
