@@ -34,6 +34,8 @@ impl DataFolder {
         // Before anything is written: somebody else's folder stays as it is.
         if read_version(path)?.is_none() {
             must_be_empty(path)?;
+            tighten(path)
+                .map_err(|error| trouble(path, "could not be closed to others", &error))?;
         }
         let lock = OpenOptions::new()
             .create(true)
@@ -84,11 +86,26 @@ pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// The folder holds the key that tokens are signed with.
+#[cfg(unix)]
+const OWNER_ONLY: u32 = 0o700;
+
+/// Closes a folder to others that was there before, empty.
+#[cfg(unix)]
+fn tighten(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(OWNER_ONLY))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+fn tighten(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn create(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    // The folder holds the key that tokens are signed with.
-    const OWNER_ONLY: u32 = 0o700;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(OWNER_ONLY)
@@ -128,6 +145,8 @@ fn must_be_empty(path: &Path) -> Result<(), Failure> {
         let entry = entry.map_err(|error| trouble(path, "could not be read", &error))?;
         let name = entry.file_name();
         let ours = name == LOCK_FILE || name.to_string_lossy().starts_with(VERSION_FILE);
+        // What a fresh file system has at its root is nobody's.
+        let ours = ours || name == "lost+found";
         if !ours {
             return Err(Failure::new(format!(
                 "the folder {} holds something else ({}), so it is not taken as a data folder",
@@ -217,6 +236,34 @@ mod tests {
         let other = message(DataFolder::open(folder.path()));
         assert!(other.contains("thesis.doc"), "{other}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_fresh_file_system_is_an_empty_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("lost+found")).unwrap();
+        assert!(DataFolder::open(folder.path()).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_empty_folder_is_closed_to_others_when_it_is_taken_and_no_other_is() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755));
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path()).unwrap();
+        drop(DataFolder::open(folder.path()).unwrap());
+        assert_eq!(mode(folder.path()), OWNER_ONLY);
+        // Who opens it again later has a reason.
+        open(folder.path()).unwrap();
+        drop(DataFolder::open(folder.path()).unwrap());
+        assert_eq!(mode(folder.path()), 0o755);
+        let other = tempfile::tempdir().unwrap();
+        open(other.path()).unwrap();
+        fs::write(other.path().join("thesis.doc"), "").unwrap();
+        assert!(DataFolder::open(other.path()).is_err());
+        assert_eq!(mode(other.path()), 0o755);
     }
 
     #[test]

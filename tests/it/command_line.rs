@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use tests::{muniment, stderr, stdout};
+use tests::{Served, muniment, stderr, stdout};
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(muniment())
@@ -65,7 +65,11 @@ fn a_folder_that_is_not_there_or_empty_is_said() {
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     let empty = run(folder.path(), &["transfer", "empty"]);
     assert_eq!(empty.status.code(), Some(1));
-    assert!(stderr(&empty).contains("empty"), "{}", stderr(&empty));
+    let said = stderr(&empty);
+    assert!(
+        said.contains("there is no file to transfer in empty"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -91,17 +95,35 @@ fn a_data_folder_of_a_newer_version_is_left_alone() {
 #[test]
 fn a_server_that_takes_no_such_token_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(
-        folder.path(),
-        &[
-            "transfer",
-            &samples(),
-            "--server",
-            "http://127.0.0.1:1/graphql",
-        ],
-    );
+    let served = Served::start(&folder.path().join("data"));
+    let mut forged = served.token();
+    forged.truncate(forged.rfind('.').unwrap());
+    forged.push_str(".c2lnbmVk");
+    for token in ["wrong", &forged] {
+        let output = served
+            .transfer(Path::new(&samples()), token)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(said.contains("does not take this token"), "{said}");
+        assert!(said.contains("get a new one"), "{said}");
+    }
+}
+
+#[test]
+fn a_server_without_a_token_is_refused_before_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(muniment())
+        .args(["transfer", &samples(), "--server", "http://127.0.0.1:1"])
+        .env_remove("MUNIMENT_TOKEN")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("token"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("--token <TOKEN>"), "{said}");
+    assert!(!said.contains("was not reached"), "{said}");
 }
 
 #[test]
@@ -182,4 +204,56 @@ fn a_server_on_every_address_must_say_which_one_others_use() {
     let output = run(folder.path(), &["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("--public"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_change_the_verdict() {
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(muniment())
+        .args(["transfer", &samples()])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_server_goes_on_when_nobody_reads_its_output() {
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let mut child = tokio::process::Command::new(muniment())
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let began = std::time::Instant::now();
+    let ready = loop {
+        if let Ok(answer) = reqwest::get(format!("http://127.0.0.1:{port}/readyz")).await
+            && answer.status().is_success()
+        {
+            break true;
+        }
+        if began.elapsed() > std::time::Duration::from_secs(30) {
+            break false;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert!(ready, "it does not answer");
+    // It answers before it prints: what it prints must not end it either.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(child.try_wait().unwrap(), None);
 }

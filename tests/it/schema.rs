@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+use tests::World;
+
 #[test]
 fn the_schema_file_is_what_the_code_prints() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schema.graphql");
@@ -16,38 +19,105 @@ fn the_schema_file_is_what_the_code_prints() {
     );
 }
 
-#[test]
-fn every_type_and_field_is_described() {
-    let printed = api::graphql::sdl();
-    let mut described = false;
-    let mut missing = Vec::new();
-    for line in printed.lines() {
-        let line = line.trim();
-        if line.ends_with("\"\"\"") {
-            described = true;
-        } else if !line.is_empty() && !described && needs_description(line) {
-            missing.push(line.to_owned());
-            described = false;
-        } else if !line.starts_with("\"\"\"") && !line.is_empty() {
-            described = false;
-        }
-    }
-    assert_eq!(missing, Vec::<String>::new());
+/// All that a frontend developer reads of a type.
+const DESCRIPTIONS: &str = "{ __schema { types {
+    name description
+    fields(includeDeprecated: true) { name description args { name description type { ...Kind } } }
+    inputFields { name description }
+    enumValues(includeDeprecated: true) { name description }
+} } }
+fragment Kind on __Type { kind ofType { kind ofType { kind } } }";
+
+#[tokio::test]
+async fn every_type_and_field_is_described() {
+    let world = World::start().await;
+    let answer = world.archivist().send(DESCRIPTIONS, json!({})).await;
+    let types = items(&answer.ok()["__schema"], "types").to_vec();
+    let fields = types.iter().map(|kind| items(kind, "fields").len());
+    assert!(
+        fields.sum::<usize>() > 300,
+        "introspection shows the fields"
+    );
+    let undescribed: Vec<String> = types
+        .iter()
+        .filter(|kind| !is_the_librarys(name(kind)))
+        .flat_map(undescribed)
+        .collect();
+    assert_eq!(undescribed, Vec::<String>::new());
 }
 
-fn needs_description(line: &str) -> bool {
-    let definition = [
-        "type ",
-        "input ",
-        "enum ",
-        "union ",
-        "interface ",
-        "scalar ",
-    ]
-    .iter()
-    .any(|word| line.starts_with(word));
-    let roots = ["type Query", "type Mutation", "type Subscription"];
-    // The library prints connections without a description: Relay's specification is theirs.
-    let connection = line.starts_with("type ") && line.ends_with("Connection {");
-    definition && !connection && !roots.iter().any(|root| line.starts_with(root))
+/// Everything of a type that has no description, by its path.
+fn undescribed(kind: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut look = |path: String, item: &Value| {
+        if item["description"].as_str().unwrap_or("").trim().is_empty() {
+            found.push(path);
+        }
+    };
+    let owner = name(kind);
+    if !ROOTS.contains(&owner) {
+        look(owner.to_owned(), kind);
+    }
+    for list in ["fields", "inputFields", "enumValues"] {
+        for item in items(kind, list) {
+            let path = format!("{owner}.{}", name(item));
+            look(path.clone(), item);
+            for argument in items(item, "args") {
+                let path = format!("{path}({})", name(argument));
+                if !is_described_elsewhere(&path, argument, item) {
+                    look(path, argument);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What they are is said by GraphQL itself.
+const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
+/// Relay's specification of connections describes them.
+const PAGING: [&str; 4] = ["after", "before", "first", "last"];
+
+/// Identifiers whose field says what they are of, and nobody has said so again.
+const PLAIN: [&str; 8] = [
+    "Query.node(id)",
+    "Query.nodes(ids)",
+    "Query.transfer(id)",
+    "Query.exportItems(jobId)",
+    "Query.exportItems(leaseToken)",
+    "Subscription.transferProgress(id)",
+    "Subscription.versionChanged(recordId)",
+    "Subscription.exportChanged(id)",
+];
+
+/// Whether what an argument means is said by its type, by its field, or by Relay.
+fn is_described_elsewhere(path: &str, argument: &Value, field: &Value) -> bool {
+    let kind = &argument["type"];
+    let kinds = [kind, &kind["ofType"], &kind["ofType"]["ofType"]];
+    // These have a description, which this test looks at.
+    let by_type = kinds
+        .iter()
+        .any(|kind| kind["kind"] == "INPUT_OBJECT" || kind["kind"] == "ENUM");
+    let by_field = field["description"]
+        .as_str()
+        .is_some_and(|text| text.contains(&format!("`{}`", name(argument))));
+    by_type || by_field || PAGING.contains(&name(argument)) || PLAIN.contains(&path)
+}
+
+/// Introspection, the scalars of GraphQL, and what the library makes of Relay's specification.
+fn is_the_librarys(name: &str) -> bool {
+    let scalars = ["Boolean", "Float", "ID", "Int", "String"];
+    name.starts_with("__")
+        || scalars.contains(&name)
+        || name == "PageInfo"
+        || name.ends_with("Connection")
+        || name.ends_with("Edge")
+}
+
+fn items<'a>(of: &'a Value, list: &str) -> &'a [Value] {
+    of[list].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn name(of: &Value) -> &str {
+    of["name"].as_str().unwrap_or_default()
 }

@@ -14,6 +14,9 @@ pub(crate) enum ClientError {
     /// The answer is no GraphQL answer.
     #[error("the server answered with HTTP status {0}")]
     Status(u16),
+    /// The request could not even be made.
+    #[error("the request could not be made: {0}")]
+    Unsendable(String),
     /// The API says no.
     #[error("{message} ({code})")]
     Refused {
@@ -37,8 +40,8 @@ impl ClientError {
             Self::Status(status) => {
                 matches!(*status, REQUEST_TIMEOUT | TOO_MANY_REQUESTS | 500..=599)
             }
-            Self::Refused { code, .. } => matches!(code.as_str(), "UNAVAILABLE" | "INTERNAL"),
-            Self::Malformed(_) => false,
+            Self::Refused { code, .. } => is_passing_code(code),
+            Self::Unsendable(_) | Self::Malformed(_) => false,
         }
     }
 
@@ -47,7 +50,7 @@ impl ClientError {
         match self {
             Self::Status(status) => *status == 401,
             Self::Refused { code, .. } => code == "UNAUTHENTICATED",
-            Self::Transport(_) | Self::Malformed(_) => false,
+            Self::Transport(_) | Self::Unsendable(_) | Self::Malformed(_) => false,
         }
     }
 
@@ -56,8 +59,13 @@ impl ClientError {
         match self {
             Self::Status(status) => *status == 403,
             Self::Refused { code, .. } => code == "FORBIDDEN",
-            Self::Transport(_) | Self::Malformed(_) => false,
+            Self::Transport(_) | Self::Unsendable(_) | Self::Malformed(_) => false,
         }
+    }
+
+    /// Whether no other request would be answered better.
+    pub(crate) fn concerns_all(&self) -> bool {
+        self.is_passing() || self.is_unauthenticated() || self.is_forbidden()
     }
 
     /// Whether what was asked for is not there, or may not be seen.
@@ -81,13 +89,24 @@ impl ClientError {
     }
 
     pub(crate) fn from_http(error: reqwest::Error) -> Self {
+        let cannot_be_made = error.is_builder();
         // The URL may hold a signature, and the one that matters was given by the user.
-        Self::Transport(chain(&error.without_url()))
+        let text = chain(&error.without_url());
+        if cannot_be_made {
+            Self::Unsendable(text)
+        } else {
+            Self::Transport(text)
+        }
     }
 
     pub(crate) fn malformed(what: impl std::fmt::Display) -> Self {
         Self::Malformed(what.to_string())
     }
+}
+
+/// Whether what was refused with this code may be taken later.
+pub(super) fn is_passing_code(code: &str) -> bool {
+    matches!(code, "UNAVAILABLE" | "INTERNAL")
 }
 
 /// Whether a body is a GraphQL answer at all, whatever its status says.
@@ -124,9 +143,18 @@ mod tests {
             (refused("CONFLICT", ""), false),
             (refused("SOMETHING_NEW", ""), false),
             (ClientError::Malformed("html".into()), false),
+            (ClientError::Unsendable("builder error".into()), false),
         ] {
             assert_eq!(error.is_passing(), passing, "{error}");
         }
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_made_is_not_taken_for_an_absent_server() {
+        let request = reqwest::Client::new().get("http://127.0.0.1/");
+        let error = request.header("a", "b\nc").build().unwrap_err();
+        let error = ClientError::from_http(error);
+        assert!(matches!(error, ClientError::Unsendable(_)), "{error:?}");
     }
 
     #[test]

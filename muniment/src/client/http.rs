@@ -64,6 +64,15 @@ impl Client {
         token: SecretString,
         patience: Patience,
     ) -> Result<Self, Failure> {
+        // It would be refused as a header, again and again; it is not quoted, because it is a secret.
+        if !token
+            .expose_secret()
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(Failure::new("the token holds characters that no token has")
+                .hint("give it as `muniment token` prints it, in one line"));
+        }
         let http = http(&url)?;
         let objects = Objects::new(http.clone(), patience.anew());
         Ok(Self {
@@ -78,6 +87,11 @@ impl Client {
     /// The object store, reached by the URLs that the API gives.
     pub(crate) fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// Patience with the API, for what is more than one request.
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// The GraphQL endpoint.
@@ -153,9 +167,9 @@ impl Client {
             ClientError::Transport(_) | ClientError::Status(_) => {
                 Failure::new(format!("{error}, at {server}"))
             }
-            ClientError::Refused { .. } | ClientError::Malformed(_) => {
-                Failure::new(error.to_string())
-            }
+            ClientError::Unsendable(_)
+            | ClientError::Refused { .. }
+            | ClientError::Malformed(_) => Failure::new(error.to_string()),
         }
     }
 }

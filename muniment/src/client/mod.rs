@@ -23,6 +23,7 @@ pub(crate) use error::ClientError;
 pub(crate) use exports::{Export, ExportStatus, Selection};
 pub(crate) use http::Client;
 pub(crate) use objects::{Objects, Place, Slice, StoreError};
+pub(crate) use patience::Patience;
 pub(crate) use target::Target;
 pub(crate) use transfers::{Collection, FoundTransfer, Totals, TransferStatus};
 pub(crate) use uploads::{

@@ -24,6 +24,9 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// The slowest connection that is put up with, in bytes a second.
 const SLOWEST: u64 = 50_000;
 
+/// How often bytes are sent again at once when no answer to them arrived.
+const ASKED_AT_ONCE: u32 = 4;
+
 /// The object store.
 #[derive(Debug, Clone)]
 pub(crate) struct Objects {
@@ -58,8 +61,22 @@ impl Objects {
     /// Sends a slice of a file, and again while the store is away.
     pub(crate) async fn put(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
         self.patience
-            .retry(StoreError::is_passing, || self.put_once(place, slice))
+            .retry(StoreError::is_passing, || self.put_answered(place, slice))
             .await
+    }
+
+    /// A store that refuses a body in its middle, such as one whose disk is full, answers and closes
+    /// the connection; whether the answer arrives before the break is a matter of luck. So it is asked
+    /// again at once before it is called away.
+    async fn put_answered(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
+        let mut asked = 0;
+        loop {
+            asked += 1;
+            match self.put_once(place, slice).await {
+                Err(StoreError::BrokenOff(_)) if asked < ASKED_AT_ONCE => {}
+                result => return result,
+            }
+        }
     }
 
     async fn put_once(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
@@ -144,4 +161,60 @@ async fn beginning(response: reqwest::Response) -> String {
         }
     }
     String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use runtime::shutdown::Shutdown;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::progress::Screen;
+
+    /// A store that reads the beginning of an upload and goes away, twice, and then has no room.
+    async fn full_store() -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Shutdown::new().spawn("store", async move {
+            for request in 0.. {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut some = vec![0; 64 * 1024];
+                connection.read_exact(&mut some).await.unwrap();
+                if request >= 2 {
+                    let answer = b"HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 0\r\n\r\n";
+                    connection.write_all(answer).await.unwrap();
+                    // Until the client has read it and closes.
+                    while connection.read(&mut some).await.is_ok_and(|read| read > 0) {}
+                }
+            }
+        });
+        format!("http://{address}/objects/1")
+    }
+
+    #[tokio::test]
+    async fn a_refusal_in_mid_body_is_told_although_its_first_answers_are_lost() {
+        const LENGTH: u64 = 16 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("film.bin");
+        std::fs::write(&file, vec![7; 16 << 20]).unwrap();
+        let slice = Slice {
+            modified: file.metadata().unwrap().modified().ok(),
+            file,
+            offset: 0,
+            length: LENGTH,
+            file_size: LENGTH,
+        };
+        let screen = Screen::recording();
+        let patience = Patience::new(screen.clone(), Duration::from_mins(2));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let place = Place {
+            url: &full_store().await,
+            method: None,
+            headers: &[],
+        };
+        let put = Objects::new(http, patience).put(place, &slice).await;
+        assert_eq!(put, Err(StoreError::Full));
+        assert_eq!(screen.recorded(), Vec::<String>::new());
+    }
 }

@@ -57,7 +57,8 @@ impl Target {
     /// Reaches the server, or starts one.
     pub(crate) async fn connect(&self, screen: &Screen) -> Result<Session, Failure> {
         let (system, url, token) = if let Some(server) = &self.server {
-            let token = self.token.clone().unwrap_or_default();
+            // What comes from a file or a variable often ends in a line end.
+            let token = self.token.as_deref().unwrap_or_default().trim();
             (None, endpoint(server)?, SecretString::from(token))
         } else {
             let system = System::start(Settings::private(&self.data)).await?;

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::error::is_passing_code;
 use super::transfers::count;
 use super::typed::{
     AddRecords, AddVersion, CompleteUploads, UploadParts, UploadTicket, add_records, add_version,
     complete_uploads, upload_parts, upload_ticket,
 };
-use super::{Client, ClientError, VersionStatus};
+use super::{CheckStatus, Client, ClientError, VersionStatus};
 
 /// How bytes reach the object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,8 @@ pub(crate) struct Uploading {
     pub(crate) number: u64,
     /// How far it is.
     pub(crate) status: VersionStatus,
+    /// Whether it was rejected for bytes that are not those of the file: none came, or others.
+    pub(crate) bytes_refused: bool,
     /// Where its bytes go, while they are awaited.
     pub(crate) ticket: Option<Ticket>,
 }
@@ -94,6 +97,8 @@ pub(crate) enum Completed {
     Done,
     /// They are not there, or not all.
     Missing(String),
+    /// The server cannot say now.
+    Later(String),
     /// It is not taken.
     Refused(String),
 }
@@ -114,6 +119,8 @@ pub(crate) struct Parts {
     pub(crate) size: u64,
     /// How many there are in all.
     pub(crate) count: u64,
+    /// How many are there already.
+    pub(crate) present: u64,
     /// What is missing.
     pub(crate) missing: Vec<Part>,
 }
@@ -140,6 +147,10 @@ macro_rules! uploading_from {
                     id: version.id,
                     number: count(version.number),
                     status: version.status,
+                    bytes_refused: bytes_refused(
+                        version.status,
+                        version.checks.iter().map(|check| (check.kind.as_str(), check.status)),
+                    ),
                     ticket: version.upload.map(|ticket| Ticket {
                         kind: ticket.kind,
                         method: ticket.method,
@@ -268,6 +279,7 @@ impl Client {
         Ok(Parts {
             size: parts.part_size,
             count: count(parts.part_count),
+            present: count(parts.present),
             missing: missing.collect(),
         })
     }
@@ -289,11 +301,29 @@ impl Client {
                 Outcome::UploadCompleted(_) | Outcome::UploadAlreadyCompleted(_) => Completed::Done,
                 Outcome::UploadMissing(missing) => Completed::Missing(missing.message),
                 Outcome::ItemRefused(refused) => {
-                    Completed::Refused(refusal(&refused.code, &refused.message))
+                    let reason = refusal(&refused.code, &refused.message);
+                    if is_passing_code(&refused.code) {
+                        Completed::Later(reason)
+                    } else {
+                        Completed::Refused(reason)
+                    }
                 }
             })
             .collect())
     }
+}
+
+/// Whether a version was rejected before anybody looked at its content. Without a single check, no
+/// bytes were taken; where the checksum failed, they were spoilt on the way. What a person or the
+/// policy decided of the right bytes stands.
+fn bytes_refused<'a>(
+    status: VersionStatus,
+    checks: impl Iterator<Item = (&'a str, CheckStatus)>,
+) -> bool {
+    const CHECKSUM: &str = contract::checks::CHECKSUM;
+    let mut checks = checks.peekable();
+    status == VersionStatus::Rejected
+        && (checks.peek().is_none() || checks.any(|check| check == (CHECKSUM, CheckStatus::Failed)))
 }
 
 fn record_input(file: &NewFile) -> add_records::NewRecordInput {
@@ -323,4 +353,29 @@ fn completion_input(completion: &Completion) -> complete_uploads::CompleteUpload
 
 fn refusal(code: &str, message: &str) -> String {
     format!("{message} ({code})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_version_whose_bytes_never_came_right_may_be_announced_again() {
+        let passed = ("CHECKSUM", CheckStatus::Passed);
+        let failed = ("CHECKSUM", CheckStatus::Failed);
+        let undecided = ("CHECKSUM", CheckStatus::Inconclusive);
+        let malware = ("ANTIVIRUS", CheckStatus::Failed);
+        for (status, checks, refused) in [
+            (VersionStatus::Rejected, vec![], true),
+            (VersionStatus::Rejected, vec![malware, failed], true),
+            (VersionStatus::Rejected, vec![passed, malware], false),
+            (VersionStatus::Rejected, vec![undecided], false),
+            (VersionStatus::Rejected, vec![malware], false),
+            (VersionStatus::NeedsReview, vec![failed], false),
+            (VersionStatus::Accepted, vec![], false),
+        ] {
+            let told = bytes_refused(status, checks.iter().copied());
+            assert_eq!(told, refused, "{status:?} {checks:?}");
+        }
+    }
 }

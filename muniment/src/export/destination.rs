@@ -1,15 +1,25 @@
 //! The file that a package is saved as.
 //!
-//! Always: OUT is the old file or the whole new one, never a part of it, whatever dies when.
+//! Always: OUT is the old file or the whole new one, never a part of it, whatever dies when; its
+//! permissions are those of any new file; what a killed process left is removed by a later one.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::failure::{Failure, io_reason};
 use crate::text::plain;
+
+/// What names of files end in that are being written.
+const SUFFIX: &str = ".part";
+/// How many letters make such a name unlike any other.
+const RANDOM: usize = 6;
+/// After so long without a write, nobody writes any more: a server that is away, or a bag that is
+/// being made, is waited for at most an hour.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Whether a package can be saved there: said before the work, not after it.
 pub(crate) fn check(out: &Path) -> Result<(), Failure> {
@@ -36,10 +46,12 @@ pub(crate) struct Destination {
 impl Destination {
     /// Begins a new file. It goes away again unless it is [finished](Self::finish).
     pub(crate) fn begin(out: &Path) -> Result<Self, Failure> {
-        let name = out.file_name().unwrap_or_default().to_string_lossy();
-        let file = tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
-            .suffix(".part")
+        remove_abandoned(out);
+        let mut builder = tempfile::Builder::new();
+        let prefix = prefix(out);
+        builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
+        as_any_new_file(&mut builder);
+        let file = builder
             .tempfile_in(folder(out))
             .map_err(|error| trouble(out, &error))?;
         Ok(Self {
@@ -65,7 +77,6 @@ impl Destination {
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let Self { out, file } = self;
         let finished = || {
-            allow_reading(file.as_file())?;
             file.as_file().sync_all()?;
             file.persist(&out).map_err(|error| error.error)?;
             sync_folder(folder(&out))
@@ -74,17 +85,52 @@ impl Destination {
     }
 }
 
-/// Temporary files are the owner's only; a package has the permissions of any new file.
+/// Temporary files are the owner's only; a package is whose the umask says.
 #[cfg(unix)]
-fn allow_reading(file: &File) -> std::io::Result<()> {
+fn as_any_new_file(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
-fn allow_reading(_: &File) -> std::io::Result<()> {
-    Ok(())
+fn as_any_new_file(_: &mut tempfile::Builder<'_, '_>) {}
+
+/// Removes what processes left that were killed while they wrote to OUT. One that still writes has
+/// written lately.
+fn remove_abandoned(out: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder(out)) else {
+        // Beginning the new file says why.
+        return;
+    };
+    for entry in entries
+        .flatten()
+        .filter(|entry| is_part_of(out, &entry.path()))
+    {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = written.ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age >= ABANDONED) {
+            // What cannot be removed does no harm: it is never deposited.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a path is that of a file being written, or left half-written, beside OUT.
+pub(crate) fn is_part_of(out: &Path, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let random = name
+        .strip_prefix(&prefix(out))
+        .and_then(|rest| rest.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+fn prefix(out: &Path) -> String {
+    format!(
+        ".{}.",
+        out.file_name().unwrap_or_default().to_string_lossy()
+    )
 }
 
 #[cfg(unix)]
@@ -163,6 +209,46 @@ mod tests {
         destination.write(b"whole").unwrap();
         destination.finish().unwrap();
         assert_eq!(fs::read(&out).unwrap(), b"whole");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_bag_has_the_permissions_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let (other, out) = (folder.path().join("other"), folder.path().join("out.tar"));
+        fs::write(&other, "").unwrap();
+        Destination::begin(&out).unwrap().finish().unwrap();
+        assert_eq!(mode(&out), mode(&other));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_long_ago_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let long_ago = std::time::SystemTime::now() - ABANDONED - Duration::from_secs(1);
+        for (name, old) in [
+            (".out.tar.aB3xY9.part", true),
+            (".out.tar.writes.part", false),
+            (".out.tar.my own.part", true),
+            (".else.tar.aB3xY9.part", true),
+        ] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            if old {
+                file.set_modified(long_ago).unwrap();
+            }
+        }
+        check(&folder.path().join("out.tar")).unwrap();
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(
+            left,
+            [
+                ".else.tar.aB3xY9.part",
+                ".out.tar.my own.part",
+                ".out.tar.writes.part"
+            ]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::client::{Client, Export, StoreError};
 use crate::failure::Failure;
 use crate::progress::Stage;
 
-/// How often a new address is asked for in all.
+/// How often a new address is asked for without a byte coming.
 const RENEWALS: u32 = 5;
 
 /// What has come so far.
@@ -36,11 +36,18 @@ pub(super) async fn download(
         bytes: 0,
     };
     let mut renewals = 0;
+    // The most that ever came: a store that begins anew each time does not get far by that.
+    let mut furthest = 0;
     loop {
         let Some(address) = &url else {
             return Err(Failure::new("the server gives no address for the bag"));
         };
-        match fetch(client, address, &mut received, (stage, size)).await? {
+        let ended = fetch(client, address, &mut received, (stage, size)).await?;
+        if received.bytes > furthest {
+            furthest = received.bytes;
+            renewals = 0;
+        }
+        match ended {
             Ended::Whole => break,
             Ended::Broken(error) if renewals < RENEWALS && may_be_renewed(&error) => {
                 renewals += 1;

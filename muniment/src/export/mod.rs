@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use runtime::clock::{Clock, SystemClock};
 
-pub(crate) use destination::check as check_destination;
+pub(crate) use destination::{check as check_destination, is_part_of};
 pub(crate) use save::{Saved, save};
 
 use crate::client::{Client, Selection, Target};

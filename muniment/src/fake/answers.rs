@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::take;
 use super::world::{Version, World};
 
 /// Above this, bytes come in parts.
@@ -52,6 +53,7 @@ pub(super) fn answer(world: &mut World, operation: &str, variables: &Value) -> O
             before_upload(world);
             json!({ "addVersion": { "version": uploading(world, &path, number)? } })
         }
+        "UploadTicket" | "UploadParts" if take(&mut world.faults.no_ticket) => return None,
         "UploadTicket" => {
             let (path, number) = variables["id"].as_str()?.rsplit_once('#')?;
             let mut version = uploading(world, path, number.parse().ok()?)?;
@@ -128,6 +130,7 @@ fn add(world: &mut World, record: &Value) -> Option<Value> {
 fn uploading(world: &mut World, path: &str, number: usize) -> Option<Value> {
     let id = format!("{path}#{number}");
     let url = world.url.clone();
+    let no_address = world.faults.no_address;
     let version = world.version(&id)?;
     let single = version.size <= SINGLE;
     let headers = json!([
@@ -139,9 +142,9 @@ fn uploading(world: &mut World, path: &str, number: usize) -> Option<Value> {
     } else {
         json!({ "kind": "MULTIPART", "method": null, "url": null, "headers": [] })
     };
-    let awaiting = version.status == "AWAITING_UPLOAD";
+    let awaiting = version.status == "AWAITING_UPLOAD" && !no_address;
     Some(json!({
-        "id": id, "number": number, "status": version.status,
+        "id": id, "number": number, "status": version.status, "checks": version.checks(),
         "upload": if awaiting { ticket } else { Value::Null },
     }))
 }
@@ -154,6 +157,7 @@ fn parts(world: &mut World, id: &str) -> Option<Value> {
     let url = world.url.clone();
     let version = world.version(id)?;
     let count = version.size.div_ceil(PART);
+    let present = version.parts.len();
     let missing: Vec<Value> = (1..=count)
         .filter(|number| !version.parts.contains_key(number))
         .take(3)
@@ -162,11 +166,18 @@ fn parts(world: &mut World, id: &str) -> Option<Value> {
             json!({ "number": number, "size": size, "url": address(&url, id, number), "headers": [] })
         })
         .collect();
-    Some(json!({ "uploadParts": { "partSize": PART, "partCount": count, "missing": missing } }))
+    Some(
+        json!({ "uploadParts": { "partSize": PART, "partCount": count, "present": present, "missing": missing } }),
+    )
 }
 
 fn complete(world: &mut World, upload: &Value) -> Option<Value> {
     let id = upload["versionId"].as_str()?;
+    if take(&mut world.faults.unconfirmed) {
+        return Some(
+            json!({ "__typename": "ItemRefused", "code": "UNAVAILABLE", "message": "not now" }),
+        );
+    }
     let version = world.version(id)?;
     if upload["outcome"] == "REFUSED_DIGEST" {
         version.status = "REJECTED";
@@ -189,7 +200,7 @@ fn totals(world: &World) -> Value {
     json!({
         "records": world.records.len(), "versions": versions().count(),
         "bytes": versions().map(|version| version.size).sum::<u64>(),
-        "awaitingUpload": count("AWAITING_UPLOAD"), "checking": 0,
+        "awaitingUpload": count("AWAITING_UPLOAD"), "checking": world.faults.checking,
         "accepted": count("ACCEPTED"), "rejected": count("REJECTED"),
         "quarantined": 0, "needsReview": 0, "abandoned": 0,
     })

@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Fake, take};
 
+const DIGEST_REFUSED: &str =
+    "<Error><Code>XAmzContentSHA256Mismatch</Code><Message>no</Message></Error>";
+
 /// The part that an upload is for.
 #[derive(serde::Deserialize)]
 pub(super) struct Part {
@@ -36,11 +39,14 @@ pub(super) async fn upload(
     if take(&mut faults.lost) {
         return StatusCode::OK.into_response();
     }
+    if !world.faults.during_upload.is_empty() {
+        world.faults.during_upload.remove(0)();
+        return (StatusCode::BAD_REQUEST, DIGEST_REFUSED).into_response();
+    }
     let signed = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
     let digest = hex::encode(Sha256::digest(&body));
     if signed("x-amz-content-sha256").is_some_and(|declared| declared != digest) {
-        let xml = "<Error><Code>XAmzContentSHA256Mismatch</Code><Message>no</Message></Error>";
-        return (StatusCode::BAD_REQUEST, xml).into_response();
+        return (StatusCode::BAD_REQUEST, DIGEST_REFUSED).into_response();
     }
     let id = hex::decode(key)
         .ok()

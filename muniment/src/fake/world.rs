@@ -19,6 +19,16 @@ pub(crate) struct Faults {
     pub(crate) cut: u32,
     /// Whether the digest of the package is not that of its bytes.
     pub(crate) wrong_digest: bool,
+    /// Confirmations answered with "not now".
+    pub(crate) unconfirmed: u32,
+    /// Requests for a version's ticket or parts that are refused.
+    pub(crate) no_ticket: u32,
+    /// Whether versions have no ticket, as when their time has run out.
+    pub(crate) no_address: bool,
+    /// Done when bytes come, which are then refused.
+    pub(crate) during_upload: Vec<Box<dyn FnOnce() + Send>>,
+    /// Versions that are being checked for ever.
+    pub(crate) checking: u32,
     /// A path that is refused.
     pub(crate) refused: Option<String>,
     /// Done before a batch of records, or a version, is announced to the client.
@@ -96,6 +106,17 @@ impl Version {
             sha256: sha256.to_owned(),
             parts: BTreeMap::new(),
         }
+    }
+
+    /// Its checks: none before its bytes came.
+    pub(super) fn checks(&self) -> serde_json::Value {
+        let checksum = match self.status {
+            "AWAITING_UPLOAD" => return serde_json::json!([]),
+            _ if self.parts.is_empty() => return serde_json::json!([]),
+            "REJECTED" => "FAILED",
+            _ => "PASSED",
+        };
+        serde_json::json!([{ "kind": "CHECKSUM", "status": checksum }])
     }
 
     /// What came so far.

@@ -1,6 +1,7 @@
 //! Work on many threads whose results come in the order of the items.
 //!
-//! Always: no more than [`WINDOW`] results wait for a slow one before them.
+//! Always: no more than [`WINDOW`] results wait for a slow one before them; a panic in the work ends
+//! it and is passed on.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -38,6 +39,7 @@ where
         for _ in 0..threads.max(1) {
             let (sender, queue, room, work) = (sender.clone(), &queue, &room, &work);
             scope.spawn(move || {
+                let _ends = EndsWithPanic { queue, room };
                 while let Some((number, item)) = take(queue, room) {
                     if sender.send((number, work(item))).is_err() {
                         break;
@@ -68,6 +70,21 @@ where
         }
         result
     })
+}
+
+/// Ends the work of the others when its thread panics: they would wait for its result for ever.
+struct EndsWithPanic<'a, I> {
+    queue: &'a Mutex<Queue<I>>,
+    room: &'a Condvar,
+}
+
+impl<I> Drop for EndsWithPanic<'_, I> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(self.queue).ended = true;
+            self.room.notify_all();
+        }
+    }
 }
 
 fn take<T>(queue: &Mutex<Queue<impl Iterator<Item = T>>>, room: &Condvar) -> Option<(usize, T)> {
@@ -134,6 +151,13 @@ mod tests {
         });
         assert_eq!(result, Ok(()));
         assert_eq!(done.into_inner(), 9_999);
+    }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn a_panic_in_the_work_ends_it_and_is_passed_on() {
+        let work = |number: usize| assert!(number != 7, "the work itself is broken");
+        let _: Result<(), ()> = in_order(0..10_000, 4, work, |()| Ok(()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod tell;
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -97,10 +98,11 @@ pub(crate) fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Fai
     let stage =
         (!std::io::stdout().is_terminal()).then(|| screen.stage("identified", Unit::Uncounted));
     let items = arguments.paths.iter().flat_map(|path| items(path));
+    let items = items.take_while(|_| !output::reader_is_gone());
     in_order::in_order(
         items,
         threads,
-        |item| look(signatures, item, arguments.explain),
+        |item| guarded(item, |item| look(signatures, item, arguments.explain)),
         |answer: Answer| {
             totals.add(&answer);
             if let Some(stage) = &stage {
@@ -148,6 +150,15 @@ fn items(path: &Path) -> impl Iterator<Item = Item> {
             Some(Item::Unreadable(path, why))
         }
     })
+}
+
+/// A file that the identification breaks on is one that cannot be identified, and the rest goes on.
+fn guarded(item: Item, look: impl FnOnce(Item) -> Answer) -> Answer {
+    let path = match &item {
+        Item::File(path) | Item::Link(path) | Item::Unreadable(path, _) => path.clone(),
+    };
+    std::panic::catch_unwind(AssertUnwindSafe(|| look(item)))
+        .unwrap_or_else(|_| Answer::Unreadable(path, "it could not be identified".to_owned()))
 }
 
 fn look(signatures: &Signatures, item: Item, explain: bool) -> Answer {
@@ -213,6 +224,21 @@ mod tests {
         assert_eq!(outcome, Outcome::NotAllGood);
         assert!(said[0].starts_with("1 file, 1 unreadable"), "{said:?}");
         assert_eq!(identify(&[folder.path()]).0, Outcome::Good);
+    }
+
+    #[test]
+    fn a_file_that_breaks_the_identification_is_counted_and_named() {
+        let item = Item::File("evil.doc".into());
+        let answer = guarded(item, |_| panic!("a bug in the identification"));
+        let line = answer.text();
+        assert!(line.starts_with("evil.doc"), "{line}");
+        assert!(
+            line.ends_with("NOT READ: it could not be identified"),
+            "{line}"
+        );
+        let mut totals = Totals::default();
+        totals.add(&answer);
+        assert_eq!(totals.unreadable, 1);
     }
 
     #[cfg(unix)]

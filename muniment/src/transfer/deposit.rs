@@ -14,11 +14,11 @@ use super::batch::{self, Asker};
 use super::hash::{self, HashError, Hashed};
 use super::ledger::Ledger;
 use super::source::key;
-use super::upload::{Sent, Uploader};
+use super::upload::{Sent, Uploader, of_one_file};
 use super::walk::{Entry, Found, LeftOut, Reason};
 use super::{Bars, Stop};
 use crate::client::{
-    Added, Client, ClientError, Completed, Completion, NewFile, Uploading, VersionStatus,
+    Added, Client, ClientError, Completed, Completion, NewFile, Patience, Uploading, VersionStatus,
 };
 use crate::progress::Screen;
 
@@ -47,6 +47,7 @@ struct Deposit<'a> {
     uploader: Uploader<'a>,
     add: Asker<NewFile, Added>,
     complete: Asker<Completion, Completed>,
+    confirming: Patience,
     readers: Arc<Semaphore>,
     room: Semaphore,
     large: Semaphore,
@@ -73,6 +74,7 @@ pub(crate) async fn deposit(
         uploader: Uploader::new(client, bars.uploading.clone()),
         add,
         complete,
+        confirming: client.patience().anew(),
         readers: Arc::new(Semaphore::new(readers)),
         room: Semaphore::new(ROOM as usize),
         large: Semaphore::new(LARGE_AT_ONCE),
@@ -197,6 +199,8 @@ impl Deposit<'_> {
                     }));
                 }
                 VersionStatus::Abandoned => (record, version.number + 1),
+                // A digest that was never met is no verdict on the file.
+                _ if version.bytes_refused => (record, version.number + 1),
                 _ => return Ok(Announced::AlreadyThere(size)),
             },
             Added::PathTaken { record, newest } => (record, newest + 1),
@@ -227,8 +231,7 @@ impl Deposit<'_> {
         let _permit = self.versions.acquire().await;
         match self.client.add_version(record, number, &file, key).await {
             Ok(version) => Ok(Ok(version)),
-            Err(error) if concerns_all(&error) => Err(error.into()),
-            Err(error) => Ok(Err(error.to_string())),
+            Err(error) => of_one_file(error).map(Err),
         }
     }
 
@@ -254,12 +257,15 @@ impl Deposit<'_> {
                     }
                     Completed::Missing(_) => {
                         resends += 1;
-                        current.version = self.client.upload_ticket(&current.version.id).await?;
+                        match self.ticket(&current.version.id).await? {
+                            Ok(version) => current.version = version,
+                            Err(reason) => break reason,
+                        }
                     }
-                    Completed::Refused(reason) => break reason,
+                    Completed::Refused(reason) | Completed::Later(reason) => break reason,
                 },
+                // It stays announced: what it settles on may be what was announced after all.
                 Sent::Changed(how) if rehashed => {
-                    self.complete(&current.version.id, true).await?;
                     break format!("it changed again while it was read: {how}");
                 }
                 Sent::Changed(how) => {
@@ -283,16 +289,14 @@ impl Deposit<'_> {
     async fn anew(&self, found: &Found, old: Current) -> Result<Result<Current, String>, Stop> {
         let hashed = match self.hash(found, false).await {
             Ok(hashed) => hashed,
-            Err(error) => {
-                self.complete(&old.version.id, true).await?;
-                return Ok(Err(error.to_string()));
-            }
+            // It stays announced: that it cannot be read now says nothing of its content.
+            Err(error) => return Ok(Err(error.to_string())),
         };
         let same = (hashed.size, &hashed.sha256) == (old.hashed.size, &old.hashed.sha256);
         if same {
             // The bytes were spoilt on the way, or only the time changed.
-            let version = self.client.upload_ticket(&old.version.id).await?;
-            return Ok(Ok(Current {
+            let version = self.ticket(&old.version.id).await?;
+            return Ok(version.map(|version| Current {
                 hashed,
                 version,
                 ..old
@@ -308,13 +312,45 @@ impl Deposit<'_> {
         }))
     }
 
+    /// A fresh ticket; the inner error concerns this file only.
+    async fn ticket(&self, version: &str) -> Result<Result<Uploading, String>, Stop> {
+        match self.client.upload_ticket(version).await {
+            Ok(version) => Ok(Ok(version)),
+            Err(error) => of_one_file(error).map(Err),
+        }
+    }
+
+    /// Says that the bytes are there, and again while the server cannot look: they need not be
+    /// sent again for that.
     async fn complete(&self, version: &str, digest_refused: bool) -> Result<Completed, Stop> {
-        let completion = Completion {
+        let completion = || Completion {
             version: version.to_owned(),
             digest_refused,
         };
-        Ok(self.complete.ask(completion).await?)
+        let confirm = || async {
+            match self.complete.ask(completion()).await? {
+                Completed::Later(reason) => Err(Unconfirmed::Later(reason)),
+                completed => Ok(completed),
+            }
+        };
+        let later = |error: &Unconfirmed| matches!(error, Unconfirmed::Later(_));
+        match self.confirming.retry(later, confirm).await {
+            Ok(completed) => Ok(completed),
+            Err(Unconfirmed::Later(reason)) => Ok(Completed::Later(reason)),
+            Err(Unconfirmed::Client(error)) => Err(error.into()),
+        }
     }
+}
+
+/// Why it is not known whether an upload is complete.
+#[derive(Debug, thiserror::Error)]
+enum Unconfirmed {
+    /// The server cannot look now.
+    #[error("uploads cannot be confirmed: {0}")]
+    Later(String),
+    /// The request failed, however often it was sent.
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// What becomes of a file after it was announced.
@@ -332,9 +368,4 @@ fn new_file(found: &Found, hashed: &Hashed) -> NewFile {
         modified: hashed.modified.map(Into::into),
         raw_path: found.raw_path.clone(),
     }
-}
-
-/// Whether an answer to one file's request means that no other would be answered better.
-fn concerns_all(error: &ClientError) -> bool {
-    error.is_passing() || error.is_unauthenticated() || error.is_forbidden()
 }

@@ -59,8 +59,8 @@ pub(crate) struct Account {
     pub(crate) bytes: u64,
     /// What was not transferred on purpose, or could not be read.
     pub(crate) left_out: Listed<LeftOut>,
-    /// Whether something of that was wanted.
-    pub(crate) seriously: bool,
+    /// How much of that was wanted.
+    pub(crate) unread: u64,
     /// Files that did not get to the server.
     pub(crate) failed: Listed<Failed>,
     /// Paths that are not UTF-8 and were spelt out.
@@ -75,7 +75,7 @@ impl Ledger {
     /// Something is not transferred.
     pub(crate) fn left_out(&self, left: LeftOut) {
         self.write(|account| {
-            account.seriously |= left.reason.is_serious();
+            account.unread += u64::from(left.reason.is_serious());
             account.left_out.push(left);
         });
     }
@@ -144,9 +144,9 @@ mod tests {
     fn only_what_was_wanted_is_serious() {
         let ledger = Ledger::default();
         ledger.left_out(left(Reason::SymbolicLink));
-        assert!(!ledger.account().seriously);
+        assert_eq!(ledger.account().unread, 0);
         ledger.left_out(left(Reason::Unreadable("no".to_owned())));
         ledger.left_out(left(Reason::SystemFile));
-        assert!(ledger.account().seriously);
+        assert_eq!(ledger.account().unread, 1);
     }
 }

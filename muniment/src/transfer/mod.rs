@@ -31,14 +31,18 @@ use runtime::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
-use self::ledger::Ledger;
-use self::walk::{Entry, Folder};
-use crate::client::{Client, ClientError, FoundTransfer, Selection, StoreError, Target};
+use self::ledger::{Account, Ledger, Listed};
+use self::summary::HandingIn;
+use self::tally::Tally;
+use self::walk::{Entry, Folder, LeftOut};
+use crate::client::{
+    Client, ClientError, FoundTransfer, Selection, StoreError, Target, VersionStatus,
+};
 use crate::export::{self, Saved};
 use crate::failure::{Failure, Outcome, io_reason};
 use crate::interrupt;
 use crate::progress::{Screen, Stage, Unit};
-use crate::text::{counted, plain, size};
+use crate::text::{counted, grouped, plain, size};
 
 /// The options of `muniment transfer`.
 #[derive(Debug, Clone, Args)]
@@ -47,6 +51,8 @@ What happens: every file is hashed, announced, uploaded straight to the object s
 (checksum, virus scan, file format); then a table shows the verdict on each.
 
 The same command again goes on where the last one ended; files that changed become new versions.
+With --submit, the transfer is handed in once every file is there; after that, the same command
+begins a new transfer.
 Links are not followed; Thumbs.db, desktop.ini and .DS_Store are left out; both are said. A name
 that is not UTF-8 is spelt out with %XX, and its bytes are kept in the record's metadata.
 
@@ -73,7 +79,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "OUT")]
     bag: Option<PathBuf>,
 
-    /// Hand the transfer in: it takes no more files
+    /// Hand the transfer in when every file is there: it takes no more files
     #[arg(long)]
     submit: bool,
 
@@ -96,6 +102,9 @@ pub(crate) enum Stop {
     /// The object store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nothing moves.
+    #[error("{0}")]
+    Stuck(String),
 }
 
 /// The progress of a run.
@@ -107,10 +116,11 @@ pub(crate) struct Bars {
 }
 
 /// How many files there are to transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Count {
     files: u64,
     bytes: u64,
+    left_out: Listed<LeftOut>,
 }
 
 /// Carries the command out.
@@ -122,17 +132,14 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
     }
     if let Some(bag) = &arguments.bag {
         export::check_destination(bag)?;
-        folder = folder.without(bag, "the bag that is written");
+        folder = folder.without_bag(bag);
     }
     let count = count(&folder).await?;
     if count.files == 0 {
-        return Err(Failure::new(format!(
-            "there is no file to transfer in {}",
-            shown(&arguments.folder)
-        )));
+        return Err(nothing_to_transfer(&arguments.folder, &count.left_out));
     }
     let session = interrupt::or(arguments.target.connect(screen)).await?;
-    let step = carry_out(&session.client, arguments, &root, &folder, count, screen);
+    let step = carry_out(&session.client, arguments, &root, &folder, &count, screen);
     let result = interrupt::or(step).await;
     screen.clear();
     interrupt::unless_again(session.close()).await;
@@ -150,7 +157,7 @@ async fn carry_out(
     arguments: &Arguments,
     root: &Path,
     folder: &Folder,
-    count: Count,
+    count: &Count,
     screen: &Screen,
 ) -> Result<Outcome, Failure> {
     let begun = Instant::now();
@@ -191,7 +198,14 @@ async fn carry_out(
             done = depositing => done?,
             never = watch::follow(client, &transfer.id, &bars.checking) => match never {},
         }
-        watch::until_decided(client, &transfer.id, &bars.checking, screen).await
+        watch::until_decided(
+            client,
+            &transfer.id,
+            &bars.checking,
+            screen,
+            watch::PATIENCE,
+        )
+        .await
     };
     let totals = tokio::select! {
         totals = work => totals.map_err(|stop| stopped(client, stop))?,
@@ -206,16 +220,19 @@ async fn carry_out(
         Some(out) => bag(client, &transfer, &tally, out, screen).await?,
         None => None,
     };
-    if arguments.submit {
-        client
-            .submit_transfer(&transfer.id)
-            .await
-            .map_err(explain)?;
-    }
+    let handing_in = match arguments.submit.then(|| incomplete(&account, &tally)) {
+        None => HandingIn::NotAsked,
+        Some(Some(why)) => HandingIn::Held(why),
+        Some(None) => {
+            let submitting = client.submit_transfer(&transfer.id);
+            submitting.await.map_err(explain)?;
+            HandingIn::Done
+        }
+    };
     screen.clear();
     let summary = summary::Summary {
         transfer: &transfer,
-        submitted: arguments.submit,
+        handing_in,
         account: &account,
         tally: &tally,
         bag: bag.as_ref().zip(arguments.bag.as_deref()),
@@ -227,10 +244,51 @@ async fn carry_out(
     Ok(summary.outcome())
 }
 
+/// Why a transfer is not handed in: it would take no more files, and some of the folder's are missing.
+fn incomplete(account: &Account, tally: &Tally) -> Option<String> {
+    let unread = account.unread;
+    let awaited = tally
+        .not_accepted
+        .iter()
+        .filter(|(status, _)| *status == VersionStatus::AwaitingUpload)
+        .map(|(_, count)| count)
+        .sum();
+    let missing: Vec<String> = [
+        (account.failed.count, "not transferred"),
+        (unread, "left out unread"),
+        (awaited, "not uploaded"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{} {what}", counted(count, "file")))
+    .collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+/// Says why a folder with nothing in it that is transferred is one.
+fn nothing_to_transfer(folder: &Path, left_out: &Listed<LeftOut>) -> Failure {
+    const NAMED: usize = 10;
+    let failure = Failure::new(format!("there is no file to transfer in {}", shown(folder)));
+    if left_out.count == 0 {
+        return failure;
+    }
+    let mut lines = vec![format!("left out: {}", grouped(left_out.count))];
+    let first = left_out.first.iter().take(NAMED);
+    lines.extend(first.map(|left| {
+        let reason = left.reason.to_string();
+        format!("  {}: {}", plain(&left.path), plain(&reason))
+    }));
+    let rest = left_out.count.saturating_sub(NAMED as u64);
+    if rest > 0 {
+        lines.push(format!("  and {} more", grouped(rest)));
+    }
+    failure.hint(lines.join("\n  "))
+}
+
 async fn bag(
     client: &Client,
     transfer: &FoundTransfer,
-    tally: &tally::Tally,
+    tally: &Tally,
     out: &Path,
     screen: &Screen,
 ) -> Result<Option<Saved>, Failure> {
@@ -267,11 +325,14 @@ fn root(folder: &Path) -> Result<PathBuf, Failure> {
 async fn count(folder: &Folder) -> Result<Count, Failure> {
     let folder = folder.clone();
     let counting = tokio::task::spawn_blocking(move || {
-        let mut count = Count { files: 0, bytes: 0 };
+        let mut count = Count::default();
         for entry in folder.entries() {
-            if let Entry::File(found) = entry {
-                count.files += 1;
-                count.bytes += found.size;
+            match entry {
+                Entry::File(found) => {
+                    count.files += 1;
+                    count.bytes += found.size;
+                }
+                Entry::LeftOut(left) => count.left_out.push(left),
             }
         }
         count
@@ -311,6 +372,9 @@ fn stopped(client: &Client, stop: Stop) -> Failure {
         }
         Stop::Client(error) => client.explain(&error, SystemClock.now()).hint(AGAIN),
         Stop::Store(error) => Failure::new(error.to_string()).hint(AGAIN),
+        Stop::Stuck(what) => Failure::new(what).hint(
+            "`whyWaiting` of these versions says what for; the same command again goes on from here",
+        ),
     }
 }
 

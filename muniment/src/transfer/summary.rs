@@ -22,13 +22,24 @@ use crate::text::{counted, grouped, plain, size};
 /// How many of a kind are named.
 const NAMED: usize = 20;
 
+/// What became of handing the transfer in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HandingIn {
+    /// It was not asked for.
+    NotAsked,
+    /// It is handed in.
+    Done,
+    /// It is not, for this reason.
+    Held(String),
+}
+
 /// Everything there is to tell.
 #[derive(Debug)]
 pub(crate) struct Summary<'a> {
     /// The transfer.
     pub(crate) transfer: &'a FoundTransfer,
     /// Whether it was handed in.
-    pub(crate) submitted: bool,
+    pub(crate) handing_in: HandingIn,
     /// What happened on this side.
     pub(crate) account: &'a Account,
     /// The verdicts.
@@ -46,7 +57,7 @@ pub(crate) struct Summary<'a> {
 impl Summary<'_> {
     /// Whether everything that was wanted is accepted.
     pub(crate) fn outcome(&self) -> Outcome {
-        let all_here = self.account.failed.count == 0 && !self.account.seriously;
+        let all_here = self.account.failed.count == 0 && self.account.unread == 0;
         let bag_valid = self.bag.is_none_or(|(saved, _)| saved.problems.is_empty());
         if all_here && bag_valid && self.tally.not_accepted.is_empty() {
             Outcome::Good
@@ -97,8 +108,15 @@ impl Summary<'_> {
             writeln!(text, "every file: {}", self.everywhere())?;
         }
         self.bag_line(text)?;
-        if self.submitted {
-            writeln!(text, "the transfer is handed in and takes no more files")?;
+        match &self.handing_in {
+            HandingIn::NotAsked => {}
+            HandingIn::Done => writeln!(text, "the transfer is handed in and takes no more files")?,
+            HandingIn::Held(why) => {
+                writeln!(
+                    text,
+                    "not handed in, because of {why}; run the same command again"
+                )?;
+            }
         }
         writeln!(text, "{}", self.speed())
     }
@@ -173,8 +191,17 @@ impl Summary<'_> {
             .first
             .iter()
             .map(|failed| json!({ "path": failed.path, "reason": failed.reason }));
+        let held = match &self.handing_in {
+            HandingIn::Held(why) => Some(why),
+            HandingIn::NotAsked | HandingIn::Done => None,
+        };
         json!({
-            "transfer": { "id": self.transfer.id, "reference": self.transfer.reference, "submitted": self.submitted },
+            "transfer": {
+                "id": self.transfer.id,
+                "reference": self.transfer.reference,
+                "submitted": self.handing_in == HandingIn::Done,
+                "notSubmittedBecauseOf": held,
+            },
             "files": tally.records,
             "accepted": tally.accepted(),
             "notAccepted": not_accepted,
@@ -253,7 +280,7 @@ mod tests {
         };
         let summary = Summary {
             transfer: &transfer,
-            submitted: false,
+            handing_in: HandingIn::NotAsked,
             account,
             tally,
             bag: None,
@@ -274,7 +301,7 @@ mod tests {
 
     fn left(reason: Reason) -> Account {
         let mut account = Account {
-            seriously: reason.is_serious(),
+            unread: u64::from(reason.is_serious()),
             ..Account::default()
         };
         let path = "a".to_owned();

@@ -12,14 +12,16 @@ pub(crate) const ALL_ROWS: u64 = 60;
 /// Above that, it has this many rows for files that are not accepted.
 const PROBLEM_ROWS: usize = 100;
 
-/// Every verdict but "accepted", in the order of the table.
-pub(crate) const NOT_ACCEPTED: [VersionStatus; 6] = [
+/// Every verdict but "accepted", in the order of the table. What a newer server calls something else
+/// is not accepted.
+pub(crate) const NOT_ACCEPTED: [VersionStatus; 7] = [
     VersionStatus::Quarantined,
     VersionStatus::Rejected,
     VersionStatus::NeedsReview,
     VersionStatus::AwaitingUpload,
     VersionStatus::Abandoned,
     VersionStatus::Checking,
+    VersionStatus::Unknown,
 ];
 
 /// The verdicts of a transfer.
@@ -67,6 +69,10 @@ pub(crate) async fn take(
         ..Tally::default()
     };
     for status in NOT_ACCEPTED {
+        if status == VersionStatus::Unknown {
+            // Nobody can ask for those by name.
+            continue;
+        }
         // Totals count versions, also those that a newer one has replaced: they say where there
         // is anything to look for.
         if versions(totals, status) > 0 {
@@ -78,7 +84,23 @@ pub(crate) async fn take(
             }
         }
     }
+    if unknown(totals) > 0 {
+        let (_, accepted) = fetch(client, transfer, Some(VersionStatus::Accepted), 0).await?;
+        let rest = tally.accepted().saturating_sub(accepted);
+        if rest > 0 {
+            tally.not_accepted.push((VersionStatus::Unknown, rest));
+        }
+    }
     Ok(tally)
+}
+
+/// How many versions have none of the statuses that this program knows.
+fn unknown(totals: &Totals) -> u64 {
+    let known = NOT_ACCEPTED
+        .into_iter()
+        .chain([VersionStatus::Accepted])
+        .map(|status| versions(totals, status));
+    totals.versions.saturating_sub(known.sum())
 }
 
 async fn fetch(

@@ -4,9 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use sha2::{Digest, Sha256};
 
-use super::{Arguments, run};
+use super::ledger::Account;
+use super::tally::Tally;
+use super::{Arguments, incomplete, run};
 use crate::cli::{Cli, Command};
+use crate::client::VersionStatus;
 use crate::failure::{Failure, Outcome};
 use crate::fake::{Fake, Faults};
 use crate::progress::Screen;
@@ -200,7 +204,119 @@ async fn a_file_that_keeps_changing_is_given_up_and_the_rest_arrives() {
     change_before_upload(&mut stage, changes);
     let ended = stage.transfer(&[]).await;
     assert_eq!(ended.result, Ok(Outcome::NotAllGood));
-    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "REJECTED"]);
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "AWAITING_UPLOAD"]);
+
+    // It settles on what was announced last.
+    fs::write(stage.input().join("a.txt"), "bb").unwrap();
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "ACCEPTED"]);
+}
+
+#[tokio::test]
+async fn a_file_that_vanishes_before_its_upload_is_accepted_when_it_is_back() {
+    let mut stage = Stage::new(&FILES, Faults::default()).await;
+    let file = stage.input().join("a.txt");
+    change_before_upload(
+        &mut stage,
+        vec![Box::new(move || fs::remove_file(file).unwrap())],
+    );
+    accepted_when_it_is_back(&stage).await;
+}
+
+#[tokio::test]
+async fn a_file_that_vanishes_in_mid_upload_is_accepted_when_it_is_back() {
+    let stage = Stage::new(&[("a.txt", b"a")], Faults::default()).await;
+    let file = stage.input().join("a.txt");
+    stage.fake.world().faults.during_upload =
+        vec![Box::new(move || fs::remove_file(file).unwrap())];
+    accepted_when_it_is_back(&stage).await;
+}
+
+async fn accepted_when_it_is_back(stage: &Stage) {
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    assert_eq!(statuses(stage, "a.txt"), ["AWAITING_UPLOAD"]);
+    fs::write(stage.input().join("a.txt"), "a").unwrap();
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(stage, "a.txt"), ["ACCEPTED"]);
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+}
+
+#[tokio::test]
+async fn a_version_whose_bytes_never_came_is_announced_again() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    stage.transfer(&[]).await.result.unwrap();
+    {
+        // As an earlier version of this program left it.
+        let mut world = stage.fake.world();
+        let version = &mut world.records.get_mut("a.txt").unwrap()[0];
+        version.status = "REJECTED";
+        version.parts.clear();
+    }
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+    assert_eq!(statuses(&stage, "a.txt"), ["REJECTED", "ACCEPTED"]);
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_refused_concerns_one_file_only() {
+    let faults = Faults {
+        no_ticket: 1,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    assert_eq!(statuses(&stage, "large.bin"), ["AWAITING_UPLOAD"]);
+    assert_eq!(statuses(&stage, "a.txt"), ["ACCEPTED"]);
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+}
+
+#[tokio::test]
+async fn an_upload_whose_time_has_run_out_does_not_end_the_run() {
+    let faults = Faults {
+        no_address: true,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    stage.fake.world().faults.no_address = false;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_put_off_is_repeated_without_the_bytes() {
+    let faults = Faults {
+        unconfirmed: 2,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&[("a.txt", b"a")], faults).await;
+    let ended = stage.transfer(&[]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(stage.fake.world().uploads, 1);
+    assert_eq!(stage.fake.world().count("CompleteUploads"), 3);
+    assert!(
+        ended.said[1].starts_with("uploads cannot be confirmed: not now (UNAVAILABLE)"),
+        "{:?}",
+        ended.said
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_put_off_for_ever_fails_the_file_and_the_rest_arrives() {
+    let faults = Faults {
+        unconfirmed: u32::MAX,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&[("a.txt", b"a")], faults).await;
+    let ended = stage.transfer(&["--patience", "1"]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    stage.fake.world().faults.unconfirmed = 0;
+    assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+    assert!(stage.arrived());
 }
 
 #[tokio::test]
@@ -236,6 +352,22 @@ async fn a_bag_is_saved_although_the_connection_breaks() {
     };
     let stage = Stage::new(&FILES, faults).await;
     let package = package();
+    stage.fake.world().package.clone_from(&package);
+    let bag = stage.bag();
+    let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(fs::read(bag).unwrap(), package);
+}
+
+#[tokio::test]
+async fn a_bag_is_saved_however_often_the_connection_breaks_if_something_came() {
+    // Each break halves what is missing: of enough that something comes before each.
+    let faults = Faults {
+        cut: 7,
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let package = package_of(&[7; 64 << 20]);
     stage.fake.world().package.clone_from(&package);
     let bag = stage.bag();
     let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
@@ -315,6 +447,103 @@ async fn a_collection_that_is_not_there_is_named() {
     assert!(failure.contains("no collection NOPE"), "{failure}");
 }
 
+#[tokio::test]
+async fn a_token_with_a_line_end_is_taken_and_one_with_others_is_refused_at_once() {
+    let stage = Stage::new(&FILES, Faults::default()).await;
+    let folder = stage.input();
+    assert_eq!(
+        stage.run(&folder, "good\r\n", &[]).await.result,
+        Ok(Outcome::Good)
+    );
+    for token in ["go\nod", "go od", "gööd"] {
+        let ended = stage.run(&folder, token, &[]).await;
+        let failure = ended.failure();
+        assert!(
+            failure.contains("characters that no token has"),
+            "{failure}"
+        );
+        assert!(!failure.contains(token), "a secret is not shown: {failure}");
+        assert!(ended.said.is_empty(), "{:?}", ended.said);
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_is_handed_in_only_when_every_file_is_there() {
+    let faults = Faults {
+        refused: Some("a.txt".to_owned()),
+        ..Faults::default()
+    };
+    let stage = Stage::new(&FILES, faults).await;
+    let ended = stage.transfer(&["--submit"]).await;
+    assert_eq!(ended.result, Ok(Outcome::NotAllGood));
+    assert_eq!(stage.fake.world().count("SubmitTransfer"), 0);
+    stage.fake.world().faults.refused = None;
+    let ended = stage.transfer(&["--submit"]).await;
+    assert_eq!(ended.result, Ok(Outcome::Good));
+    assert_eq!(stage.fake.world().count("SubmitTransfer"), 1);
+}
+
+#[test]
+fn whatever_is_missing_holds_a_transfer_back() {
+    let complete = (Account::default(), Tally::default());
+    assert_eq!(incomplete(&complete.0, &complete.1), None);
+    let unread = Account {
+        unread: 2,
+        ..Account::default()
+    };
+    let awaiting = Tally {
+        not_accepted: vec![
+            (VersionStatus::Rejected, 3),
+            (VersionStatus::AwaitingUpload, 1),
+        ],
+        ..Tally::default()
+    };
+    assert_eq!(
+        incomplete(&unread, &awaiting).as_deref(),
+        Some("2 files left out unread, 1 file not uploaded")
+    );
+}
+
+#[tokio::test]
+async fn a_folder_in_which_everything_is_left_out_says_what_and_why() {
+    let mut files = vec![("Thumbs.db".to_owned(), b"")];
+    files.extend((0..11).map(|number| (format!("{number:02}/.DS_Store"), b"")));
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    let stage = Stage::new(&files, Faults::default()).await;
+    let failure = stage.transfer(&[]).await.failure();
+    assert!(
+        failure.contains("there is no file to transfer"),
+        "{failure}"
+    );
+    assert!(failure.contains("left out: 12\n"), "{failure}");
+    assert!(
+        failure.contains("    00/.DS_Store: made by the system for itself\n"),
+        "{failure}"
+    );
+    assert!(failure.ends_with("and 2 more"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_status_that_is_new_to_this_program_is_not_called_accepted() {
+    for files in [3, 100] {
+        let names: Vec<String> = (0..files).map(|number| format!("{number}.txt")).collect();
+        let files: Vec<(&str, &[u8])> = names
+            .iter()
+            .map(|name| (name.as_str(), name.as_bytes()))
+            .collect();
+        let stage = Stage::new(&files, Faults::default()).await;
+        assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::Good));
+        {
+            let mut world = stage.fake.world();
+            world.records.get_mut("1.txt").unwrap()[0].status = "EMBARGOED";
+        }
+        assert_eq!(stage.transfer(&[]).await.result, Ok(Outcome::NotAllGood));
+    }
+}
+
 fn change_before_upload(stage: &mut Stage, changes: Vec<Box<dyn FnOnce() + Send>>) {
     stage.fake.world().faults.before_upload = changes;
 }
@@ -329,12 +558,16 @@ fn statuses(stage: &Stage, path: &str) -> Vec<&'static str> {
 
 /// A valid bag of one file, as tar.
 fn package() -> Vec<u8> {
-    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    package_of(b"abc")
+}
+
+fn package_of(payload: &[u8]) -> Vec<u8> {
+    let digest = hex::encode(Sha256::digest(payload));
     let manifest = format!("{digest}  data/abc\n");
     let mut tar = Vec::new();
     for (name, bytes) in [
         ("E-1/bagit.txt", bagit::BAGIT_TXT.as_bytes()),
-        ("E-1/data/abc", b"abc"),
+        ("E-1/data/abc", payload),
         ("E-1/manifest-sha256.txt", manifest.as_bytes()),
     ] {
         tar.extend(bagit::file_header(name, bytes.len() as u64, 0));

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use super::walk::Found;
 use super::{Stop, hash::Hashed};
 use crate::client::{
-    Client, Part, Place, Slice, StoreError, Ticket, UploadKind, Uploading, VersionStatus,
+    Client, ClientError, Part, Place, Slice, StoreError, Ticket, UploadKind, Uploading,
+    VersionStatus,
 };
 use crate::progress::Stage;
 
@@ -33,6 +34,9 @@ pub(crate) enum Sent {
     /// It did not work, and will not.
     Failed(String),
 }
+
+/// What is said of an upload that came too late, or was left waiting too long.
+const TOO_LATE: &str = "the time for this upload had run out; run the same command again";
 
 /// Sends files, a bounded number at a time.
 #[derive(Debug)]
@@ -68,6 +72,9 @@ impl<'a> Uploader<'a> {
         };
         let mut version = version.clone();
         for _ in 0..=RENEWALS {
+            if version.status == VersionStatus::Abandoned {
+                return Ok(Sent::Failed(TOO_LATE.to_owned()));
+            }
             if version.status != VersionStatus::AwaitingUpload {
                 return Ok(Sent::There);
             }
@@ -76,11 +83,15 @@ impl<'a> Uploader<'a> {
                     return self.in_parts(&version.id, &whole).await;
                 }
                 Some(ticket) if ticket.kind == UploadKind::Single => ticket,
-                _ => return Ok(Sent::Failed("the server gave no upload address".to_owned())),
+                Some(_) => return Ok(Sent::Failed("the server gave no upload address".to_owned())),
+                None => return Ok(Sent::Failed(TOO_LATE.to_owned())),
             };
             match self.at_once(ticket, &whole).await? {
                 Attempt::Ended(sent) => return Ok(sent),
-                Attempt::Expired => version = self.client.upload_ticket(&version.id).await?,
+                Attempt::Expired => match self.client.upload_ticket(&version.id).await {
+                    Ok(renewed) => version = renewed,
+                    Err(error) => return Ok(Sent::Failed(of_one_file(error)?)),
+                },
             }
         }
         let reason = "the object store does not take the upload addresses that the server gives";
@@ -98,7 +109,7 @@ impl<'a> Uploader<'a> {
             headers: &ticket.headers,
         };
         match self.put(place, whole).await {
-            Ok(()) => {
+            Ok(()) | Err(StoreError::AlreadyThere) => {
                 self.stage.advance(whole.length);
                 Ok(Attempt::Ended(Sent::There))
             }
@@ -108,22 +119,41 @@ impl<'a> Uploader<'a> {
 
     async fn in_parts(&self, version: &str, whole: &Slice) -> Result<Sent, Stop> {
         let mut barren = 0;
+        let mut shown: Option<u64> = None;
         let mut reason = String::new();
         while barren <= RENEWALS {
-            let parts = self.client.upload_parts(version).await?;
+            let parts = match self.client.upload_parts(version).await {
+                Ok(parts) => parts,
+                Err(error) => return Ok(Sent::Failed(of_one_file(error)?)),
+            };
+            // What an earlier run sent is done. The last part is shorter, and may be one of these.
+            let done = shown.get_or_insert_with(|| {
+                let there = parts.present.saturating_mul(parts.size).min(whole.length);
+                self.stage.advance(there);
+                there
+            });
             if parts.missing.is_empty() {
+                self.stage.advance(whole.length - *done);
                 return Ok(match whole.changed().await {
                     Some(how) => Sent::Changed(how),
                     None => Sent::There,
                 });
             }
             let mut results = stream::iter(&parts.missing)
-                .map(|part| self.part(part, parts.size, whole))
+                .map(|part| async {
+                    let sent = self.part(part, parts.size, whole).await;
+                    sent.map(|()| part.size)
+                })
                 .buffer_unordered(PARTS);
             barren += 1;
             while let Some(result) = results.next().await {
                 match result {
-                    Ok(()) => barren = 0,
+                    Ok(size) => {
+                        barren = 0;
+                        let size = size.min(whole.length - *done);
+                        self.stage.advance(size);
+                        *done += size;
+                    }
                     Err(error @ StoreError::AlreadyThere) => reason = error.to_string(),
                     Err(error) => {
                         reason = error.to_string();
@@ -152,15 +182,22 @@ impl<'a> Uploader<'a> {
             length: part.size,
             ..whole.clone()
         };
-        self.put(place, &slice).await?;
-        self.stage.advance(part.size);
-        Ok(())
+        self.put(place, &slice).await
     }
 
     async fn put(&self, place: Place<'_>, slice: &Slice) -> Result<(), StoreError> {
         // Never closed, so there is always a permit to come.
         let _slot = self.slots.acquire().await;
         self.client.objects().put(place, slice).await
+    }
+}
+
+/// What a refusal says, if it concerns this file only; else it ends the run.
+pub(crate) fn of_one_file(error: ClientError) -> Result<String, Stop> {
+    if error.concerns_all() {
+        Err(error.into())
+    } else {
+        Ok(error.to_string())
     }
 }
 
@@ -181,13 +218,66 @@ fn meaning(error: StoreError) -> Result<Attempt, Stop> {
         StoreError::Refused { .. } | StoreError::Unreadable(_) | StoreError::Request(_) => {
             Ok(Attempt::Ended(Sent::Failed(error.to_string())))
         }
-        StoreError::Transport(_) | StoreError::Busy(_) | StoreError::Full => Err(error.into()),
+        StoreError::Transport(_)
+        | StoreError::BrokenOff(_)
+        | StoreError::Busy(_)
+        | StoreError::Full => Err(error.into()),
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+    use crate::client::{Added, NewFile, Patience};
+    use crate::fake::{Fake, Faults};
+    use crate::progress::{Screen, Unit};
+
+    #[tokio::test]
+    async fn parts_that_an_earlier_run_sent_count_as_done() {
+        let bytes = [7; 3_333];
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("large.bin");
+        std::fs::write(&file, bytes).unwrap();
+        let hashed = super::super::hash::hash(&file, |_| ()).unwrap();
+        let fake = Fake::start(Faults::default()).await;
+        let screen = Screen::recording();
+        let url = format!("{}/graphql", fake.url()).parse().unwrap();
+        let patience = Patience::new(screen.clone(), std::time::Duration::from_secs(1));
+        let client = Client::new(url, "good".into(), patience).unwrap();
+        let announced = NewFile {
+            path: "large.bin".to_owned(),
+            size: 3_333,
+            sha256: hex::encode(Sha256::digest(bytes)),
+            modified: None,
+            raw_path: None,
+        };
+        let added = client.add_records("transfer_1", &[announced]).await;
+        let Some(Added::New { version, .. }) = added.unwrap().pop() else {
+            panic!("it is new");
+        };
+        {
+            // The first and the last, which is shorter.
+            let mut world = fake.world();
+            let parts = &mut world.records.get_mut("large.bin").unwrap()[0].parts;
+            parts.insert(1, vec![7; 400]);
+            parts.insert(9, vec![7; 133]);
+        }
+        let found = Found {
+            path: "large.bin".to_owned(),
+            raw_path: None,
+            file,
+            size: 3_333,
+        };
+        let stage = screen.stage("uploading", Unit::Bytes);
+        let uploader = Uploader::new(&client, stage.clone());
+        let sent = uploader.send(&found, &hashed, &version).await;
+        assert_eq!(sent.ok(), Some(Sent::There));
+        assert_eq!(stage.done(), 3_333);
+        assert_eq!(fake.world().uploads, 7);
+    }
 
     #[test]
     fn what_concerns_one_file_does_not_end_the_run() {
@@ -214,6 +304,7 @@ mod tests {
     fn a_store_that_is_away_or_full_ends_the_run() {
         for error in [
             StoreError::Transport(String::new()),
+            StoreError::BrokenOff(String::new()),
             StoreError::Busy(503),
             StoreError::Full,
         ] {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::names;
+use crate::export;
 use crate::failure::io_reason;
 
 /// Files that systems put into folders by themselves.
@@ -91,13 +92,17 @@ pub(crate) enum Entry {
 pub(crate) struct Folder {
     root: PathBuf,
     own: Vec<(PathBuf, &'static str)>,
+    bag: Option<PathBuf>,
 }
 
 impl Folder {
     /// A folder by its canonical path.
     pub(crate) fn new(root: PathBuf) -> Self {
-        let own = Vec::new();
-        Self { root, own }
+        Self {
+            root,
+            own: Vec::new(),
+            bag: None,
+        }
     }
 
     /// Leaves out something of this program's own, if it lies in the folder.
@@ -107,6 +112,13 @@ impl Folder {
             self.own.push((path, what));
         }
         self
+    }
+
+    /// Leaves out the bag that is written, and what killed processes left of it.
+    #[must_use]
+    pub(crate) fn without_bag(mut self, bag: &Path) -> Self {
+        self.bag = canonical(bag);
+        self.without(bag, "the bag that is written")
     }
 
     /// Everything in it, in the order of the names.
@@ -138,7 +150,11 @@ impl Folder {
 
     fn own(&self, entry: &DirEntry) -> Option<&'static str> {
         let known = self.own.iter().find(|(path, _)| path == entry.path());
-        known.map(|(_, what)| *what)
+        known.map(|(_, what)| *what).or_else(|| {
+            let bag = self.bag.as_ref()?;
+            let beside = entry.path().parent() == bag.parent();
+            (beside && export::is_part_of(bag, entry.path())).then_some("left of an unfinished bag")
+        })
     }
 
     fn entry(&self, entry: &DirEntry) -> Entry {
@@ -273,6 +289,16 @@ mod tests {
                 ("out.tar".to_owned(), Reason::Own("the bag")),
             ]
         );
+    }
+
+    #[test]
+    fn what_a_killed_process_left_of_the_bag_is_not_part_of_the_transfer() {
+        let part = ".out.tar.aB3xY9.part";
+        let (root, folder) = folder(&[part, "deep/.out.tar.aB3xY9.part", "a.txt"]);
+        let folder = folder.without_bag(&root.path().join("out.tar"));
+        assert_eq!(found(&folder), ["a.txt", "deep/.out.tar.aB3xY9.part"]);
+        let reason = Reason::Own("left of an unfinished bag");
+        assert_eq!(left_out(&folder), [(part.to_owned(), reason)]);
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 //!
 //! Owns how often the server is asked, and saying what is waited for. Does not own the verdicts.
 //!
-//! Always: waiting ends when nothing has moved for [`PATIENCE`].
+//! Always: waiting ends when nothing has moved for so long that nothing will.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Stop;
-use crate::client::{Client, ClientError, Totals};
+use crate::client::{Client, Totals};
 use crate::progress::{Screen, Stage};
 use crate::text::{counted, plain};
 
@@ -19,7 +19,7 @@ const SELDOMEST: Duration = Duration::from_secs(2);
 /// After this long without a change, the reason is said, and again as often.
 const REMARK: Duration = Duration::from_secs(30);
 /// After this long without a change, waiting ends. The check of one very large file takes long.
-const PATIENCE: Duration = Duration::from_hours(1);
+pub(crate) const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Shows how far the checks are, until it is dropped.
 pub(crate) async fn follow(client: &Client, transfer: &str, stage: &Stage) -> Infallible {
@@ -38,6 +38,7 @@ pub(crate) async fn until_decided(
     transfer: &str,
     stage: &Stage,
     screen: &Screen,
+    patience: Duration,
 ) -> Result<Totals, Stop> {
     let mut last = Totals::default();
     let mut pause = OFTENEST;
@@ -57,12 +58,12 @@ pub(crate) async fn until_decided(
             moved = Instant::now();
             remarked = moved;
         }
-        if moved.elapsed() >= PATIENCE {
-            return Err(ClientError::Transport(format!(
-                "{} still being checked, and nothing has moved for an hour",
+        if moved.elapsed() >= patience {
+            let are = if totals.checking == 1 { "is" } else { "are" };
+            return Err(Stop::Stuck(format!(
+                "{} {are} still being checked, and nothing has moved for an hour",
                 counted(totals.checking, "file")
-            ))
-            .into());
+            )));
         }
         if remarked.elapsed() >= REMARK {
             remarked = Instant::now();
@@ -93,4 +94,34 @@ async fn remark(
 fn show(totals: &Totals, stage: &Stage) {
     let undone = totals.checking + totals.awaiting_upload;
     stage.set(totals.versions.saturating_sub(undone), totals.versions);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+    use crate::client::Patience;
+    use crate::fake::{Fake, Faults};
+    use crate::progress::Unit;
+
+    #[tokio::test]
+    async fn checks_that_do_not_end_are_said_and_not_called_an_absent_server() {
+        let faults = Faults {
+            checking: 3,
+            ..Faults::default()
+        };
+        let fake = Fake::start(faults).await;
+        let screen = Screen::recording();
+        let url = format!("{}/graphql", fake.url()).parse().unwrap();
+        let patience = Patience::new(screen.clone(), Duration::from_secs(1));
+        let client = Client::new(url, "good".into(), patience).unwrap();
+        let stage = screen.stage("checking", Unit::Files);
+        let waiting = until_decided(&client, "transfer_1", &stage, &screen, OFTENEST);
+        let failure = super::super::stopped(&client, waiting.await.unwrap_err());
+        assert_eq!(
+            failure.to_string(),
+            "3 files are still being checked, and nothing has moved for an hour\n  \
+             `whyWaiting` of these versions says what for; the same command again goes on from here"
+        );
+    }
 }

@@ -9,6 +9,9 @@ pub(crate) enum StoreError {
     /// No answer came, or it broke off.
     #[error("the object store was not reached ({0})")]
     Transport(String),
+    /// It broke off the request in its middle. Its answer, if it gave one, was lost with that.
+    #[error("the object store broke off the upload ({0})")]
+    BrokenOff(String),
     /// It cannot answer now.
     #[error("the object store answered with HTTP status {0}")]
     Busy(u16),
@@ -46,15 +49,24 @@ pub(crate) enum StoreError {
 impl StoreError {
     /// Whether the same request may be taken later.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::Busy(_))
+        matches!(
+            self,
+            Self::Transport(_) | Self::BrokenOff(_) | Self::Busy(_)
+        )
     }
 
     pub(super) fn from_http(error: reqwest::Error) -> Self {
         if error.is_builder() {
             return Self::request(error.without_url());
         }
+        let broken_off = is_broken_off(&error);
         // The URL holds a signature.
-        Self::Transport(chain(&error.without_url()))
+        let text = chain(&error.without_url());
+        if broken_off {
+            Self::BrokenOff(text)
+        } else {
+            Self::Transport(text)
+        }
     }
 
     pub(super) fn request(error: impl std::fmt::Display) -> Self {
@@ -95,6 +107,17 @@ impl StoreError {
             _ => Self::Refused { status, reason },
         }
     }
+}
+
+/// Whether the other side closed a connection that it had taken.
+fn is_broken_off(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind;
+    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let mut kinds = sources
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .map(std::io::Error::kind);
+    !error.is_connect()
+        && kinds.any(|kind| matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
 }
 
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
