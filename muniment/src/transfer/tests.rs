@@ -367,7 +367,7 @@ async fn a_bag_is_saved_however_often_the_connection_breaks_if_something_came() 
         ..Faults::default()
     };
     let stage = Stage::new(&FILES, faults).await;
-    let package = package_of(&[7; 64 << 20]);
+    let package = package_of(&vec![7; 64 << 20]);
     stage.fake.world().package.clone_from(&package);
     let bag = stage.bag();
     let ended = stage.transfer(&["--bag", bag.to_str().unwrap()]).await;
