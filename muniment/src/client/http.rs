@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use graphql_client::{GraphQLQuery, QueryBody};
 use runtime::secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::looks_like_graphql;
 use super::patience::Patience;
@@ -134,11 +134,18 @@ impl Client {
             _ if status.is_success() => return Err(ClientError::malformed("no GraphQL in it")),
             _ => return Err(ClientError::Status(status.as_u16())),
         };
-        let answer: graphql_client::Response<Q::ResponseData> =
-            serde_json::from_value(json).map_err(ClientError::malformed)?;
-        if let Some(error) = answer.errors.as_deref().and_then(ClientError::from_graphql) {
+        // Errors first: beside them, the data may be in pieces.
+        let errors: Option<Vec<graphql_client::Error>> = json
+            .get("errors")
+            .map(Option::<Vec<_>>::deserialize)
+            .transpose()
+            .map_err(ClientError::malformed)?
+            .flatten();
+        if let Some(error) = errors.as_deref().and_then(ClientError::from_graphql) {
             return Err(error);
         }
+        let answer: graphql_client::Response<Q::ResponseData> =
+            serde_json::from_value(json).map_err(ClientError::malformed)?;
         answer
             .data
             .ok_or_else(|| ClientError::malformed("neither data nor errors"))

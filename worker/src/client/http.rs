@@ -12,7 +12,7 @@ use graphql_client::{GraphQLQuery, QueryBody};
 use runtime::backoff::{self, Policy};
 use runtime::telemetry::trace;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::looks_like_graphql;
 use super::typed::{
@@ -153,11 +153,18 @@ impl HttpApi {
             _ if status.is_success() => return Err(ApiError::malformed("no GraphQL answer")),
             _ => return Err(ApiError::Status(status.as_u16())),
         };
-        let answer: graphql_client::Response<Q::ResponseData> =
-            serde_json::from_value(json).map_err(ApiError::malformed)?;
-        if let Some(error) = answer.errors.as_deref().and_then(ApiError::from_graphql) {
+        // Errors first: beside them, the data may be in pieces.
+        let errors: Option<Vec<graphql_client::Error>> = json
+            .get("errors")
+            .map(Option::<Vec<_>>::deserialize)
+            .transpose()
+            .map_err(ApiError::malformed)?
+            .flatten();
+        if let Some(error) = errors.as_deref().and_then(ApiError::from_graphql) {
             return Err(error);
         }
+        let answer: graphql_client::Response<Q::ResponseData> =
+            serde_json::from_value(json).map_err(ApiError::malformed)?;
         answer
             .data
             .ok_or_else(|| ApiError::malformed("neither data nor errors"))
