@@ -63,7 +63,7 @@ async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
         command
     };
     let long = owner(Duration::from_hours(1));
-    let (mut announced, mut missing) = (0, 0);
+    let mut announced = 0;
     // A machine that has announced nothing when its token ends gets one that holds longer.
     for seconds in 2..20 {
         let short = owner(Duration::from_secs(seconds));
@@ -75,16 +75,15 @@ async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
             said.contains("muniment token"),
             "it says what to do: {said}"
         );
-        let totals = totals(&long).await;
-        announced = totals["versions"].as_u64().unwrap_or(0);
-        missing = FILES - announced + totals["awaitingUpload"].as_u64().unwrap_or(0);
+        announced = totals(&long).await["versions"].as_u64().unwrap_or(0);
         if announced > 0 {
             break;
         }
     }
+    // It had begun, and its exit status says that it had not ended.
     assert!(
-        announced > 0 && missing > 0,
-        "{announced} of {FILES} files were announced, {missing} not uploaded: the token did not end in the middle"
+        announced > 0,
+        "nothing was announced before the token ended"
     );
 
     let output = transfer(long.token().to_owned()).output().await.unwrap();
