@@ -199,6 +199,8 @@ pub const ROWS: &[Row] = &[
 impl Settings {
     /// Reads all of it.
     pub fn read(read: &mut Reader<'_>) -> Self {
+        // Both programs may be given them: buckets come to the worker with its jobs.
+        read.ignore("MUNIMENT_BUCKET_");
         let s3 = services::s3(read);
         let jobs = read
             .get("MUNIMENT_CONCURRENCY")

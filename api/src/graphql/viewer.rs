@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{context::caller, errors::Result, ids::id};
-use crate::auth::{Credential, Role};
+use crate::auth::{Action, Actor, Credential, Resource, Role, Verdict, authorise};
 
 /// What sort of thing you have shown to prove who you are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -59,6 +59,47 @@ pub(super) struct Viewer {
     expires_at: DateTime<Utc>,
     /// What you have shown to prove it.
     credential: CredentialObject,
+    /// What your roles let you do: for buttons, not for security.
+    may: ViewerPermissions,
+}
+
+/// What the viewer's roles allow, in the bodies that they belong to.
+#[derive(SimpleObject)]
+#[expect(clippy::struct_excessive_bools, reason = "one a button")]
+pub(super) struct ViewerPermissions {
+    /// Create collections.
+    create_collections: bool,
+    /// Open transfers and add records to them.
+    deposit: bool,
+    /// Accept and return what others have submitted.
+    accept_transfers: bool,
+    /// Decide about versions that others have deposited, and run checks again.
+    decide: bool,
+    /// Request exports of what others have deposited.
+    export: bool,
+    /// See the jobs.
+    read_jobs: bool,
+    /// Make and revoke API keys.
+    manage_api_keys: bool,
+}
+
+impl ViewerPermissions {
+    fn of(actor: &Actor) -> Self {
+        let resource = Resource {
+            body: actor.bodies.first().map(String::as_str),
+            ..Resource::default()
+        };
+        let may = |action| authorise(actor, action, &resource) == Verdict::Allowed;
+        Self {
+            create_collections: may(Action::CreateCollection),
+            deposit: may(Action::OpenTransfer),
+            accept_transfers: may(Action::AcceptTransfer),
+            decide: may(Action::DecideVersion),
+            export: may(Action::RequestExport),
+            read_jobs: may(Action::ReadJobs),
+            manage_api_keys: may(Action::CreateApiKey),
+        }
+    }
 }
 
 /// Queries about the viewer.
@@ -77,6 +118,7 @@ impl ViewerQuery {
             bodies: actor.bodies.clone(),
             expires_at: actor.expires_at,
             credential: (&actor.credential).into(),
+            may: ViewerPermissions::of(actor),
         })
     }
 }

@@ -73,6 +73,11 @@ impl ExportObject {
         ExportFormat::BagitTar
     }
 
+    /// What was selected, as it was asked for: `{"transferId": …}`, `{"collectionId": …}` or `{"recordIds": […]}`.
+    async fn selection(&self) -> &serde_json::Value {
+        &self.0.selection
+    }
+
     /// Name of the package's top folder: the same for the same selection.
     async fn reference(&self) -> &str {
         &self.0.reference
