@@ -9,14 +9,20 @@ use std::{
 use serde_json::{Value, json};
 use tests::{Client, Served};
 
-const FILES: usize = 300;
+/// How many files; `MUNIMENT_TEST_FILES` sets it.
+fn how_many() -> usize {
+    let set = std::env::var_os("MUNIMENT_TEST_FILES");
+    set.and_then(|text| text.to_str()?.parse().ok())
+        .unwrap_or(300)
+}
 
 #[tokio::test]
 async fn a_killed_system_loses_nothing_and_doubles_nothing() {
     let world = tempfile::tempdir().unwrap();
     let (data, files) = (world.path().join("data"), world.path().join("files"));
     std::fs::create_dir(&files).unwrap();
-    for index in 0..FILES {
+    let how_many = how_many();
+    for index in 0..how_many {
         std::fs::write(
             files.join(format!("{index:04}.txt")),
             format!("file {index}\n").repeat(200),
@@ -70,11 +76,11 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
     let totals = &answer["transfers"]["nodes"][0]["totals"];
     assert_eq!(
         (&totals["versions"], &totals["accepted"]),
-        (&json!(FILES), &json!(FILES))
+        (&json!(how_many), &json!(how_many))
     );
     let counted = count_versions(&client).await;
     assert_eq!(
-        counted, FILES,
+        counted, how_many,
         "the maintained totals are those of the table, and none is there twice"
     );
     served.kill();
