@@ -64,7 +64,7 @@ fn undescribed(kind: &Value) -> Vec<String> {
             look(path.clone(), item);
             for argument in items(item, "args") {
                 let path = format!("{path}({})", name(argument));
-                if !is_described_elsewhere(&path, argument, item) {
+                if !is_described_elsewhere(argument, item) {
                     look(path, argument);
                 }
             }
@@ -78,20 +78,8 @@ const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
 /// Relay's specification of connections describes them.
 const PAGING: [&str; 4] = ["after", "before", "first", "last"];
 
-/// Identifiers whose field says what they are of, and nobody has said so again.
-const PLAIN: [&str; 8] = [
-    "Query.node(id)",
-    "Query.nodes(ids)",
-    "Query.transfer(id)",
-    "Query.exportItems(jobId)",
-    "Query.exportItems(leaseToken)",
-    "Subscription.transferProgress(id)",
-    "Subscription.versionChanged(recordId)",
-    "Subscription.exportChanged(id)",
-];
-
 /// Whether what an argument means is said by its type, by its field, or by Relay.
-fn is_described_elsewhere(path: &str, argument: &Value, field: &Value) -> bool {
+fn is_described_elsewhere(argument: &Value, field: &Value) -> bool {
     let kind = &argument["type"];
     let kinds = [kind, &kind["ofType"], &kind["ofType"]["ofType"]];
     // These have a description, which this test looks at.
@@ -101,7 +89,7 @@ fn is_described_elsewhere(path: &str, argument: &Value, field: &Value) -> bool {
     let by_field = field["description"]
         .as_str()
         .is_some_and(|text| text.contains(&format!("`{}`", name(argument))));
-    by_type || by_field || PAGING.contains(&name(argument)) || PLAIN.contains(&path)
+    by_type || by_field || PAGING.contains(&name(argument))
 }
 
 /// Introspection, the scalars of GraphQL, and what the library makes of Relay's specification.

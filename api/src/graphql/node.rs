@@ -105,14 +105,22 @@ pub(super) struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// Anything by its id; null when there is none, or none that you may see.
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of whatever type.")] id: ID,
+    ) -> Result<Option<Node>> {
         let id = ids::parse(&id, "id")?;
         Ok(find(app(ctx)?, caller(ctx)?, id).await?)
     }
 
     /// Several by their ids, 1 to 100, in the order asked for.
     #[graphql(complexity = "ids.len() * child_complexity + 1")]
-    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of whatever types.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
         let (app, caller) = (app(ctx)?, caller(ctx)?);
         let mut found = Vec::with_capacity(ids.len());
         for id in ids::parse_list::<AnyId>(&ids, "ids", 100)? {

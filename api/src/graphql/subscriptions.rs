@@ -96,7 +96,7 @@ impl Subscriptions {
     async fn transfer_progress(
         &self,
         ctx: &Context<'_>,
-        id: ID,
+        #[graphql(desc = "Of which transfer.")] id: ID,
     ) -> Result<impl Stream<Item = Result<TransferProgress>>> {
         let id: TransferId = parse(&id, "id")?;
         let watch = Watch::begin(ctx, (id, true, None::<(i32, Totals)>))?;
@@ -130,7 +130,7 @@ impl Subscriptions {
     async fn version_changed(
         &self,
         ctx: &Context<'_>,
-        record_id: ID,
+        #[graphql(desc = "Of which record.")] record_id: ID,
     ) -> Result<impl Stream<Item = Result<VersionObject>>> {
         let record: RecordId = parse(&record_id, "recordId")?;
         let watch = Watch::begin(ctx, ())?;
@@ -206,7 +206,7 @@ impl Subscriptions {
     async fn export_changed(
         &self,
         ctx: &Context<'_>,
-        id: ID,
+        #[graphql(desc = "Which.")] id: ID,
     ) -> Result<impl Stream<Item = Result<ExportObject>>> {
         let id: ExportId = parse(&id, "id")?;
         let watch = Watch::begin(ctx, true)?;

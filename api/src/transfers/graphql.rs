@@ -341,7 +341,11 @@ pub struct TransferQuery;
 #[Object]
 impl TransferQuery {
     /// One transfer; null when there is none, or none that you may see.
-    async fn transfer(&self, ctx: &Context<'_>, id: ID) -> Result<Option<TransferObject>> {
+    async fn transfer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] id: ID,
+    ) -> Result<Option<TransferObject>> {
         let id = parse(&id, "id")?;
         let found = service::find(app(ctx)?, caller(ctx)?, id).await?;
         Ok(found.map(TransferObject))

@@ -287,8 +287,8 @@ impl WorkQuery {
     async fn export_items(
         &self,
         ctx: &Context<'_>,
-        job_id: ID,
-        lease_token: String,
+        #[graphql(desc = "The job of the export.")] job_id: ID,
+        #[graphql(desc = "Proof of having it.")] lease_token: String,
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Connection<String, ExportItemObject>> {
