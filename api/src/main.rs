@@ -184,7 +184,7 @@ async fn serve(config: Config) -> Result<(), String> {
         limits: Limits::default(),
         further_checks: config.check_queues.keys().cloned().collect(),
     });
-    api::server::record_metrics();
+    telemetry::measures::record();
     let queue: Arc<dyn Queue> =
         Arc::new(SqsQueue::new(&config.queues.access, &config.queues.jobs).await);
     let mut queues = HashMap::from([(contract::messages::JOBS_QUEUE.to_owned(), queue)]);
@@ -209,7 +209,7 @@ async fn serve(config: Config) -> Result<(), String> {
     }));
     let stop = shutdown.clone();
     drop(shutdown.spawn("metrics", async move {
-        api::server::keep_metrics(&stop).await;
+        telemetry::measures::keep(&stop).await;
     }));
     let router = api::server::router(app, verifier);
     let address = api::server::serve(listener, router, &shutdown)

@@ -2,7 +2,7 @@
 //!
 //! Owns routes and what every answer passes through. Does not own what GraphQL does.
 
-use std::{net::SocketAddr, sync::Arc, sync::OnceLock, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -11,8 +11,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use runtime::shutdown::Shutdown;
+use runtime::{shutdown::Shutdown, telemetry::measures};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
@@ -28,8 +27,6 @@ use crate::{
 pub const BODY: usize = 8 << 20;
 /// How long a part may take to say that it is ready.
 const READY: Duration = Duration::from_secs(3);
-/// How often the recorder of metrics tidies up.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The routes over an [`App`]. API keys are taken beside the tokens of `verifier`.
 pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
@@ -51,20 +48,6 @@ pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(endpoint)
-}
-
-/// Keeps the samples of times from piling up between two scrapes, until the shutdown begins.
-pub async fn keep_metrics(shutdown: &Shutdown) {
-    let mut timer = tokio::time::interval(UPKEEP);
-    loop {
-        tokio::select! {
-            () = shutdown.soft().cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        if let Some(handle) = record_metrics() {
-            handle.run_upkeep();
-        }
-    }
 }
 
 /// Serves until the shutdown begins; requests under way are finished.
@@ -116,25 +99,9 @@ async fn readyz(State(endpoint): State<Endpoint>) -> Response {
         .into_response()
 }
 
-static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-
-/// Counts and times are kept for the whole process; the first call begins.
-pub fn record_metrics() -> Option<&'static PrometheusHandle> {
-    RECORDER
-        .get_or_init(|| {
-            let recorder = PrometheusBuilder::new().build_recorder();
-            let handle = recorder.handle();
-            metrics::set_global_recorder(recorder).ok().map(|()| handle)
-        })
-        .as_ref()
-}
-
 async fn metrics() -> Response {
-    match record_metrics() {
-        Some(handle) => {
-            handle.run_upkeep();
-            handle.render().into_response()
-        }
+    match measures::text() {
+        Some(text) => text.into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

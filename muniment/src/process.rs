@@ -177,7 +177,7 @@ impl System {
                 api::Error::Full(text) => StartError::Database(text),
                 error => StartError::Other(format!("{error:?}")),
             })?;
-        api::server::record_metrics();
+        runtime::telemetry::measures::record();
 
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(Arc::clone(&clock), QUEUE));
         let queues = HashMap::from([(
@@ -187,7 +187,7 @@ impl System {
         start_jobs(&app, queues, &api);
         let stop = api.clone();
         drop(api.spawn("metrics", async move {
-            api::server::keep_metrics(&stop).await;
+            runtime::telemetry::measures::keep(&stop).await;
         }));
         let router = api::server::router(app.clone(), Arc::new(identity.clone()));
         let address = api::server::serve(listener, router, &api)

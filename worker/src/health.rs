@@ -2,7 +2,7 @@
 //!
 //! Always: nothing is asked for longer than a few seconds; what does not answer is named, why is in the log.
 
-use std::{sync::Arc, sync::OnceLock, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -11,8 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use runtime::{queue::Queue, shutdown::Shutdown};
+use runtime::{queue::Queue, shutdown::Shutdown, telemetry::measures};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -20,8 +19,6 @@ use crate::checks::antivirus::Scanner;
 
 /// How long a part may take to say that it is ready.
 const READY: Duration = Duration::from_secs(3);
-/// How often the recorder of metrics tidies up.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What is asked whether it is ready.
 #[derive(Clone)]
@@ -45,19 +42,12 @@ pub async fn serve(listener: TcpListener, health: Health, shutdown: &Shutdown) {
         .with_state(health);
     let stop = shutdown.soft().clone();
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    let upkeep = async {
-        loop {
-            tokio::time::sleep(UPKEEP).await;
-            if let Some(handle) = record_metrics() {
-                handle.run_upkeep();
-            }
-        }
-    };
     tokio::select! {
         served = served => if let Err(error) = served {
             tracing::error!(%error, "the server of health and metrics ended");
         },
-        () = upkeep => {}
+        // It ends with the shutdown, and the server then when its answers are sent.
+        never = async { measures::keep(shutdown).await; std::future::pending().await } => never,
     }
 }
 
@@ -78,23 +68,9 @@ async fn readyz(State(health): State<Health>) -> Response {
     (status, Json(body)).into_response()
 }
 
-static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-
-/// Counts and times are kept for the whole process; the first call begins. Where somebody else keeps them
-/// already, as in the embedded system, this keeps none.
-pub fn record_metrics() -> Option<&'static PrometheusHandle> {
-    RECORDER
-        .get_or_init(|| {
-            let recorder = PrometheusBuilder::new().build_recorder();
-            let handle = recorder.handle();
-            metrics::set_global_recorder(recorder).ok().map(|()| handle)
-        })
-        .as_ref()
-}
-
 async fn metrics() -> Response {
-    match record_metrics() {
-        Some(handle) => handle.render().into_response(),
+    match measures::text() {
+        Some(text) => text.into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -3,8 +3,6 @@
 //! Always: nobody decides over malware, or over bytes that never came, or over bytes that changed while they
 //! were checked; who decides and why stays with the version and with every check that they waived.
 
-use std::collections::HashMap;
-
 use contract::{
     VersionId,
     checks::{ANTIVIRUS, CHECKSUM},
@@ -43,7 +41,12 @@ pub async fn rerun(
     let seen = versions::store::lookup_many(unit.db(), &caller.actor, &wanted).await?;
     let mut checks = store::every_run_many(unit.db(), &wanted).await?;
     let policies = Policies::of(&unit, rows.values()).await?;
-    let bodies = bodies(&unit, caller, rows.values()).await?;
+    let bodies = collections::store::bodies(
+        unit.db(),
+        &caller.actor,
+        rows.values().map(|row| row.collection_id),
+    )
+    .await?;
     let mut outcomes = Vec::with_capacity(ids.len());
     for id in ids {
         let row = id.and_then(|id| {
@@ -74,18 +77,6 @@ pub async fn rerun(
     }
     unit.commit().await?;
     Ok(outcomes)
-}
-
-async fn bodies<'a>(
-    unit: &Unit,
-    caller: &Caller,
-    rows: impl Iterator<Item = &'a Version>,
-) -> Result<HashMap<Uuid, String>, Error> {
-    let mut ids: Vec<Uuid> = rows.map(|row| row.collection_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let found = collections::store::lookup_many(unit.db(), &caller.actor, &ids).await?;
-    Ok(found.into_iter().map(|(id, row)| (id, row.body)).collect())
 }
 
 fn chosen<'a>(kinds: Option<&[String]>, required: &[&'a str]) -> Result<Vec<&'a str>, Error> {

@@ -90,6 +90,19 @@ pub async fn load(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Collecti
     collection::Entity::find_by_id(id).one(db).await
 }
 
+/// The owning bodies of several, by id: of those that the actor may see.
+pub async fn bodies(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, String>, DbErr> {
+    let mut ids: Vec<Uuid> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let found = lookup_many(db, actor, &ids).await?;
+    Ok(found.into_iter().map(|(id, row)| (id, row.body)).collect())
+}
+
 /// Several by id, those that the actor may see.
 pub async fn lookup_many(
     db: &impl ConnectionTrait,

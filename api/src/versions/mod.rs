@@ -81,11 +81,6 @@ pub fn next(status: Status, input: Input) -> Result<Status, Error> {
     }
 }
 
-/// Whether it waits for nothing more.
-pub fn is_decided(status: Status) -> bool {
-    !matches!(status, Status::AwaitingUpload | Status::Checking)
-}
-
 /// As it stands on the wire and in the table.
 pub fn name(status: Status) -> &'static str {
     match status {

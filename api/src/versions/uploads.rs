@@ -296,7 +296,12 @@ pub async fn complete(
     crate::graphql::ids::check_count(items.len(), "input.uploads", MAX_COMPLETE)?;
     let ids: Vec<Uuid> = items.iter().flatten().map(|(id, _)| id.0).collect();
     let visible = store::lookup_many(app.database(), &caller.actor, &ids).await?;
-    let bodies = bodies(app, caller, visible.values()).await?;
+    let bodies = collections::store::bodies(
+        app.database(),
+        &caller.actor,
+        visible.values().map(|row| row.collection_id),
+    )
+    .await?;
     let may = |row: &Version| {
         bodies
             .get(&row.collection_id)
@@ -338,18 +343,6 @@ pub async fn complete(
             }
         })
         .collect())
-}
-
-async fn bodies<'a>(
-    app: &App,
-    caller: &Caller,
-    rows: impl Iterator<Item = &'a Version>,
-) -> Result<HashMap<Uuid, String>, Error> {
-    let mut ids: Vec<Uuid> = rows.map(|row| row.collection_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let found = collections::store::lookup_many(app.database(), &caller.actor, &ids).await?;
-    Ok(found.into_iter().map(|(id, row)| (id, row.body)).collect())
 }
 
 /// Looks into the store, many at a time.

@@ -6,7 +6,6 @@
 //! Always: what is read is bounded; nothing goes over plain HTTP to another machine unless the operator said
 //! so, not by a redirect either; an answer that names another issuer is refused.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -92,18 +91,16 @@ pub fn check_issuer(issuer: &str, plain: bool) -> Result<(), OpenIdError> {
     Ok(())
 }
 
+fn on_this_machine(url: &Url) -> bool {
+    url.host_str().is_some_and(crate::net::is_loopback)
+}
+
 fn allowed(url: &Url, plain: bool) -> bool {
     match url.scheme() {
         "https" => true,
         "http" => plain || on_this_machine(url),
         _ => false,
     }
-}
-
-fn on_this_machine(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Where a redirect may lead: never from a secure address to one that is not, never from elsewhere to this

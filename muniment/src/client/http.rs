@@ -39,14 +39,7 @@ pub(crate) fn built(
     builder: reqwest::ClientBuilder,
     url: &reqwest::Url,
 ) -> Result<reqwest::Client, Failure> {
-    let loopback = match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback()),
-        None => false,
-    };
+    let loopback = url.host_str().is_some_and(runtime::net::is_loopback);
     let mut builder = builder.user_agent(concat!("muniment/", env!("CARGO_PKG_VERSION")));
     if loopback {
         // A proxy from the environment does not reach this machine.

@@ -5,6 +5,7 @@
 //! Always: standard output stays free for what the user asked for; the default says what an
 //! operator must know and nothing else.
 
+pub mod measures;
 pub mod trace;
 
 use std::str::FromStr;
