@@ -8,9 +8,8 @@ use std::{
 };
 
 use api::auth::Role;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::{Value, json};
-use tests::{Client, Process, Services, muniment, stderr, stdout};
+use tests::{Client, Mood, Process, Services, carry, eicar, muniment, stderr, stdout};
 
 /// Two APIs and three workers. The first API's address comes first.
 struct Fleet {
@@ -91,15 +90,6 @@ fn files() -> usize {
     let set = std::env::var_os("MUNIMENT_TEST_FILES");
     set.and_then(|text| text.to_str()?.parse().ok())
         .unwrap_or(200)
-}
-
-/// The EICAR test file, in two halves so that no scanner stumbles over this source.
-fn eicar() -> String {
-    [
-        "X5O!P%@AP[4\\PZX54(P^)7CC)7}$",
-        "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
-    ]
-    .concat()
 }
 
 fn folder(files: usize) -> tempfile::TempDir {
@@ -268,7 +258,12 @@ async fn messages_delivered_three_times_shuffled_and_late_change_nothing() {
     let sqs = fleet.services.sqs().clone();
     let carrying = runtime::shutdown::Shutdown::new();
     drop(carrying.spawn("carrier", async move {
-        carry(&sqs, &announced, &delivered).await;
+        let mood = Mood {
+            copies: 3..=3,
+            lost: 0.0,
+            late: Duration::from_secs(2),
+        };
+        carry(sqs, announced, delivered, 1, mood).await;
     }));
     let files = files();
     let folder = folder(files);
@@ -315,48 +310,6 @@ async fn all_events(client: &Client, action: &str) -> Vec<String> {
             return all;
         }
         after = page["pageInfo"]["endCursor"].clone();
-    }
-}
-
-/// Carries messages from one queue to another: each three times, in another order, some of them late.
-async fn carry(sqs: &aws_sdk_sqs::Client, from: &str, to: &str) {
-    let mut turn: u64 = 0;
-    loop {
-        let received = sqs
-            .receive_message()
-            .queue_url(from)
-            .max_number_of_messages(10)
-            .wait_time_seconds(1)
-            .send()
-            .await;
-        let messages = received.map(|answer| answer.messages.unwrap_or_default());
-        let messages = messages.unwrap_or_default();
-        let mut copies = Vec::new();
-        for message in &messages {
-            for copy in 0..3_u64 {
-                turn = turn
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(copy + 1);
-                copies.push((turn >> 33, message.body.clone().unwrap_or_default()));
-            }
-        }
-        copies.sort_unstable();
-        for (index, chunk) in copies.chunks(10).enumerate() {
-            let entries = chunk.iter().enumerate().map(|(nth, (random, body))| {
-                SendMessageBatchRequestEntry::builder()
-                    .id(format!("{index}-{nth}"))
-                    .message_body(body)
-                    .delay_seconds(i32::try_from(random % 3).unwrap_or_default())
-                    .build()
-                    .unwrap()
-            });
-            let sent = sqs.send_message_batch().queue_url(to);
-            drop(sent.set_entries(Some(entries.collect())).send().await);
-        }
-        for message in messages {
-            let gone = sqs.delete_message().queue_url(from);
-            drop(gone.set_receipt_handle(message.receipt_handle).send().await);
-        }
     }
 }
 

@@ -50,7 +50,11 @@ pub async fn postgres_always() -> String {
 impl Cluster {
     /// A cluster of one test's own, which may be restarted.
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        Self::start_in(tempfile::tempdir().expect("a temporary folder").keep())
+    }
+
+    /// The same in an empty folder, which is removed with it.
+    pub fn start_in(folder: PathBuf) -> Self {
         let mut keeper = Command::new("sh")
             .arg(SCRIPT)
             .arg(&folder)
