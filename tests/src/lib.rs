@@ -23,7 +23,7 @@ pub use client::{Answer, Client};
 pub use disk::Disk;
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
-pub use services::{For, Process, Services};
+pub use services::{For, Process, Services, start_others};
 pub use socket::Socket;
 pub use world::{World, sha256};
 

@@ -167,6 +167,8 @@ pub struct Services {
     processes: Vec<Process>,
     sqs: aws_sdk_sqs::Client,
     s3: aws_sdk_s3::Client,
+    /// What the names of its buckets and queues begin with.
+    prefix: String,
     settings: Vec<(For, &'static str, String)>,
     issuer: Option<String>,
 }
@@ -191,28 +193,43 @@ impl Services {
         Self::start_with(testdb::Cluster::start).await
     }
 
+    /// Those that all tests of a run share (`tests/src/bin/services.rs` starts them), with a database, buckets and
+    /// queues of this test's own; `None`: there are none.
+    pub async fn shared() -> Option<Self> {
+        let folder = PathBuf::from(std::env::var_os("MUNIMENT_TEST_SERVICES")?);
+        let read = |name: &str| {
+            let text = std::fs::read_to_string(folder.join(name));
+            text.expect("the services have been started")
+                .trim()
+                .to_owned()
+        };
+        let clamd = read("clamd").parse().expect("an address");
+        let cluster = testdb::Cluster::of_the_run().expect("tests/run starts PostgreSQL too");
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let prefix = format!("t{}-", &hex::encode(rand::random::<[u8; 8]>()));
+        Some(Self::assemble(own, cluster, read("aws"), clamd, Vec::new(), prefix).await)
+    }
+
     /// The same, with PostgreSQL started by the caller.
     pub async fn start_with(
         cluster: impl FnOnce() -> testdb::Cluster + Send + 'static,
     ) -> Option<Self> {
-        let Some(ministack) = std::env::var_os("MUNIMENT_TEST_MINISTACK") else {
-            eprintln!(
-                "skipped: MUNIMENT_TEST_MINISTACK names no `ministack`; tests/run installs it"
-            );
-            return None;
-        };
-        if !Path::new(CLAMD).is_file() {
-            eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
-            return None;
-        }
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (aws, emulator) = start_ministack(folder.path(), Path::new(&ministack));
-        let port = free_port();
-        configure_clamd(folder.path(), port);
-        let scanner = start_clamd(folder.path(), port);
+        let (aws, clamd, processes) = start_others(folder.path())?;
         let cluster = tokio::task::spawn_blocking(cluster)
             .await
             .expect("PostgreSQL starts");
+        Some(Self::assemble(folder, cluster, aws, clamd, processes, String::new()).await)
+    }
+
+    async fn assemble(
+        folder: TempDir,
+        cluster: testdb::Cluster,
+        aws: String,
+        clamd: SocketAddr,
+        processes: Vec<Process>,
+        prefix: String,
+    ) -> Self {
         let access = Access {
             region: Some("us-east-1".into()),
             endpoint: Some(aws.clone()),
@@ -226,8 +243,8 @@ impl Services {
             database: cluster.create().await,
             folder,
             cluster,
-            clamd: SocketAddr::from(([127, 0, 0, 1], port)),
-            processes: vec![emulator, scanner],
+            clamd,
+            processes,
             sqs: aws_sdk_sqs::Client::new(&access.load().await),
             s3: s3::client(&S3Settings {
                 access,
@@ -236,14 +253,20 @@ impl Services {
             })
             .await,
             aws,
+            prefix,
             settings: Vec::new(),
             issuer: None,
         };
         for bucket in BUCKETS {
-            let made = services.s3.create_bucket().bucket(bucket).send().await;
-            made.expect("a bucket is made");
+            let made = services.s3.create_bucket().bucket(services.bucket(bucket));
+            made.send().await.expect("a bucket is made");
         }
-        Some(services)
+        services
+    }
+
+    /// The name of a bucket.
+    pub fn bucket(&self, place: &str) -> String {
+        format!("{}{place}", self.prefix)
     }
 
     /// Has processes that are started from now on send their traces there.
@@ -279,6 +302,7 @@ impl Services {
 
     /// Makes a queue; answers its URL.
     pub async fn queue(&self, name: &str) -> String {
+        let name = format!("{}{name}", self.prefix);
         let made = self.sqs.create_queue().queue_name(name).send().await;
         let url = made.expect("a queue is made").queue_url;
         url.expect("a queue has a URL")
@@ -380,7 +404,7 @@ impl Services {
             .build();
         self.s3
             .put_bucket_notification_configuration()
-            .bucket("incoming")
+            .bucket(self.bucket("incoming"))
             .notification_configuration(configuration)
             .send()
             .await
@@ -424,7 +448,8 @@ impl Services {
         };
         self.settings(&mut command, For::Api);
         for bucket in BUCKETS {
-            command.env(format!("MUNIMENT_BUCKET_{}", bucket.to_uppercase()), bucket);
+            let setting = format!("MUNIMENT_BUCKET_{}", bucket.to_uppercase());
+            command.env(setting, self.bucket(bucket));
         }
         command
     }
@@ -511,9 +536,19 @@ impl Services {
 
     /// A token that the APIs take.
     pub fn token(&self, subject: &str, role: Role, bodies: &[&str]) -> String {
+        self.token_for(subject, role, bodies, Duration::from_hours(1))
+    }
+
+    /// The same, for so long.
+    pub fn token_for(
+        &self,
+        subject: &str,
+        role: Role,
+        bodies: &[&str],
+        valid_for: Duration,
+    ) -> String {
         let bodies: Vec<String> = bodies.iter().map(|&body| body.to_owned()).collect();
-        let hour = Duration::from_hours(1);
-        muniment::process::mint_in(&self.data(), subject, &[role], &bodies, hour)
+        muniment::process::mint_in(&self.data(), subject, &[role], &bodies, valid_for)
             .expect("a token is minted")
             .expose_secret()
             .to_owned()
@@ -530,6 +565,24 @@ impl Drop for Services {
         // The last that was started ends first.
         while self.processes.pop().is_some() {}
     }
+}
+
+/// Starts ministack and clamd; answers where they are. `None` where one is not installed, which is said.
+pub fn start_others(folder: &Path) -> Option<(String, SocketAddr, Vec<Process>)> {
+    let Some(ministack) = std::env::var_os("MUNIMENT_TEST_MINISTACK") else {
+        eprintln!("skipped: MUNIMENT_TEST_MINISTACK names no `ministack`; tests/run installs it");
+        return None;
+    };
+    if !Path::new(CLAMD).is_file() {
+        eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
+        return None;
+    }
+    let (aws, emulator) = start_ministack(folder, Path::new(&ministack));
+    let port = free_port();
+    configure_clamd(folder, port);
+    let scanner = start_clamd(folder, port);
+    let clamd = SocketAddr::from(([127, 0, 0, 1], port));
+    Some((aws, clamd, vec![emulator, scanner]))
 }
 
 fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {

@@ -10,15 +10,13 @@ use api::auth::Role;
 use runtime::shutdown::Shutdown;
 
 use super::{
-    proxy::{Hook, Proxy, Rates},
+    proxy::{Hook, Proxy, Rates, SLOW_DOWN},
     schedule::Fault,
 };
 use crate::{Client, Disk, For, Mood, Process, Services, carry, services::free_port};
 
 /// How much room PostgreSQL has.
 const ROOM: &str = "1g";
-/// What S3 says.
-const SLOW_DOWN: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
 /// What SQS says.
 const QUEUE_DOWN: &str =
     "{\"__type\":\"com.amazonaws.sqs#ServiceUnavailable\",\"message\":\"on purpose\"}";

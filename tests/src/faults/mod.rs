@@ -27,7 +27,10 @@ use self::{
     schedule::{Fault, Planned, schedule},
 };
 
-pub use self::audit::Audit;
+pub use self::{
+    audit::Audit,
+    proxy::{Hook, Proxy, Rates, SLOW_DOWN},
+};
 
 /// How many files a round of faults is for.
 const FILES_A_ROUND: usize = 400;

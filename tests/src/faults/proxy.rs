@@ -18,22 +18,25 @@ use futures::{StreamExt as _, future::BoxFuture};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use runtime::shutdown::Shutdown;
 
+/// What S3 says when it is asked too much.
+pub const SLOW_DOWN: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+
 /// How often it does what, 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Rates {
+pub struct Rates {
     /// Refused with 503.
-    pub(super) refuse: f64,
+    pub refuse: f64,
     /// Passed on; the answer is lost.
-    pub(super) lose: f64,
+    pub lose: f64,
     /// Bodies that end in the middle, of requests and of answers.
-    pub(super) cut: f64,
+    pub cut: f64,
 }
 
 /// What is called with a request before it is passed on.
-pub(super) type Hook = Arc<dyn Fn(&Method, &HeaderMap) -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Hook = Arc<dyn Fn(&Method, &HeaderMap) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A proxy in this process.
-pub(super) struct Proxy {
+pub struct Proxy {
     url: String,
     state: Arc<Shared>,
     _running: Shutdown,
@@ -60,7 +63,7 @@ enum Fault {
 
 impl Proxy {
     /// In front of servers (`host:port`), of which those that take connections get requests in turn.
-    pub(super) async fn start(
+    pub async fn start(
         upstreams: Vec<String>,
         seed: u64,
         refusal: &'static str,
@@ -102,17 +105,17 @@ impl Proxy {
     }
 
     /// Where it is.
-    pub(super) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// From now on.
-    pub(super) fn misbehave(&self, rates: Rates) {
+    pub fn misbehave(&self, rates: Rates) {
         *lock(&self.state.rates) = rates;
     }
 
     /// How often it did.
-    pub(super) fn faults(&self) -> usize {
+    pub fn faults(&self) -> usize {
         self.state.done.load(Ordering::SeqCst)
     }
 }
