@@ -2,7 +2,7 @@
 # One image with the three programs: muniment, muniment-api, muniment-worker.
 #
 #   docker build -t muniment .                  for any database
-#   docker build -t muniment --target aws .     and with the certificates that Amazon RDS is signed by
+#   docker build -t muniment --target aws .     and with the certificates that Amazon RDS is signed by, and psql
 #
 # Runs as a numeric user, with a read-only root and without capabilities:
 #   docker run --read-only --cap-drop ALL --user 10001:10001 muniment muniment-api --check-config
@@ -32,6 +32,10 @@ EXPOSE 8080 9090
 CMD ["muniment-api"]
 
 FROM run AS aws
+USER 0:0
+# psql makes the API's database user (MigrateTask of deploy/aws/service.yaml).
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 ADD --chmod=0644 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/certs/rds.pem
 
 FROM run AS muniment

@@ -167,7 +167,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let verifier = identity(&config, &clock)?;
     let database = connect(&config.database_url, config.connections).await?;
-    let pending = Migrator::get_pending_migrations(&database)
+    let pending = Migrator::get_pending_migrations_read_only(&database)
         .await
         .map_err(|error| format!("the state of the database cannot be read: {error}"))?;
     if !pending.is_empty() {
