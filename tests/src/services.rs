@@ -295,6 +295,13 @@ impl Services {
         &self.cluster
     }
 
+    /// Has processes that are started from now on reach the database at a port of this machine.
+    pub fn reach_database_at(&mut self, port: u16) {
+        let name = self.database.split('/').nth(3).unwrap_or_default();
+        let name = name.split('?').next().unwrap_or_default();
+        self.database = format!("postgres://postgres@127.0.0.1:{port}/{name}");
+    }
+
     /// The address of S3 and SQS.
     pub fn aws(&self) -> &str {
         &self.aws

@@ -79,6 +79,11 @@ impl Cluster {
         }
     }
 
+    /// Where its socket is.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
     /// The URL of a new empty database.
     pub async fn create(&self) -> String {
         let name = format!("t{}", uuid::Uuid::new_v4().simple());

@@ -109,7 +109,7 @@ pub(super) async fn audit(
     audit
         .buckets(services, &versions, &deposited.declared)
         .await;
-    audit.jobs(&all(client, "jobs", "id kind status lastError").await);
+    audit.jobs(&all(client, "jobs", "id kind subjectId status lastError").await);
     audit.tasks(&all(client, "tasks", "title").await, deposited.tasks);
     audit.events(
         &all(client, "events", "id action subjectId before after").await,
@@ -256,7 +256,11 @@ impl Audit {
     }
 
     fn jobs(&mut self, jobs: &[Value]) {
+        let mut once = BTreeSet::new();
         for job in jobs {
+            if !once.insert((text(&job["kind"]), text(&job["subjectId"]))) {
+                self.wrong(format!("a job is there twice: {job}"));
+            }
             let status = text(&job["status"]);
             *self.jobs.entry(status.to_owned()).or_default() += 1;
             if status != "DONE" && status != "DEAD" {

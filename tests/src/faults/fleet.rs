@@ -12,11 +12,20 @@ use runtime::shutdown::Shutdown;
 use super::{
     proxy::{Hook, Proxy, Rates, SLOW_DOWN},
     schedule::Fault,
+    wire::Wire,
 };
 use crate::{Client, Disk, For, Mood, Process, Services, carry, services::free_port};
 
 /// How much room PostgreSQL has.
 const ROOM: &str = "1g";
+/// What goes wrong at any moment, beside the schedule.
+const ALWAYS: Rates = Rates {
+    refuse: 0.01,
+    lose: 0.03,
+    cut: 0.01,
+};
+/// The same of the wire to PostgreSQL.
+const WIRE: f64 = 0.003;
 /// What SQS says.
 const QUEUE_DOWN: &str =
     "{\"__type\":\"com.amazonaws.sqs#ServiceUnavailable\",\"message\":\"on purpose\"}";
@@ -36,6 +45,7 @@ pub(super) struct Fleet {
     objects: Proxy,
     queue: Proxy,
     gate: Proxy,
+    wire: Wire,
     carriers: Shutdown,
 }
 
@@ -74,6 +84,8 @@ impl Fleet {
         services.set(For::Api, "MUNIMENT_REPUBLISH_AFTER", "3s".to_owned());
         services.set(For::Worker, "MUNIMENT_LEASE", "10s".to_owned());
         services.migrate();
+        let wire = Wire::start(services.cluster().socket(), seed + 4).await;
+        services.reach_database_at(wire.port());
         let carriers = Shutdown::new();
         // What tells of an upload is lost only together with the client: it is found when the ticket ends.
         for ((from, to), lost) in [(jobs.clone(), 0.1), (uploads.clone(), 0.0)] {
@@ -99,6 +111,7 @@ impl Fleet {
             objects,
             queue,
             gate,
+            wire,
             carriers,
         };
         for nth in 0..2 {
@@ -129,7 +142,7 @@ impl Fleet {
 
     /// How many faults the proxies made.
     pub(super) fn proxied(&self) -> usize {
-        self.objects.faults() + self.queue.faults() + self.gate.faults()
+        self.objects.faults() + self.queue.faults() + self.gate.faults() + self.wire.faults()
     }
 
     /// A client who comes through the gate, as everybody does.
@@ -137,6 +150,22 @@ impl Fleet {
         let url = format!("{}/graphql", self.gate.url());
         let subject = format!("{role:?}").to_lowercase();
         self.services.client(&url, &subject, role, &["WO"])
+    }
+
+    /// From now on something may go wrong at any moment.
+    pub(super) fn begin(&self) {
+        for proxy in [&self.objects, &self.queue, &self.gate] {
+            proxy.misbehave(ALWAYS);
+        }
+        self.wire.misbehave(WIRE);
+    }
+
+    /// From now on nothing does.
+    pub(super) fn calm(&self) {
+        for proxy in [&self.objects, &self.queue, &self.gate] {
+            proxy.misbehave(Rates::default());
+        }
+        self.wire.misbehave(0.0);
     }
 
     /// Starts what has ended, as whatever keeps processes in production does.
@@ -169,6 +198,7 @@ impl Fleet {
             Fault::RefuseObjects => self.objects.misbehave(rates(0.5, 0.0, 0.0)),
             Fault::LoseObjects => self.objects.misbehave(rates(0.0, 0.3, 0.0)),
             Fault::CutObjects => self.objects.misbehave(rates(0.0, 0.0, 0.3)),
+            Fault::BreakWire => self.wire.misbehave(0.05),
             Fault::LoseApi => self.gate.misbehave(rates(0.0, 0.3, 0.0)),
             Fault::RefuseApi => self.gate.misbehave(rates(0.3, 0.0, 0.1)),
             Fault::BreakQueue => self.queue.misbehave(rates(0.3, 0.3, 0.0)),
@@ -208,10 +238,11 @@ impl Fleet {
                 }
             }
             Fault::RefuseObjects | Fault::LoseObjects | Fault::CutObjects => {
-                self.objects.misbehave(Rates::default());
+                self.objects.misbehave(ALWAYS);
             }
-            Fault::LoseApi | Fault::RefuseApi => self.gate.misbehave(Rates::default()),
-            Fault::BreakQueue => self.queue.misbehave(Rates::default()),
+            Fault::LoseApi | Fault::RefuseApi => self.gate.misbehave(ALWAYS),
+            Fault::BreakQueue => self.queue.misbehave(ALWAYS),
+            Fault::BreakWire => self.wire.misbehave(WIRE),
             Fault::KillClamd if self.clamd_is_down => {
                 self.services.start_clamd();
                 self.clamd_is_down = false;

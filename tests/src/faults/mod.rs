@@ -11,6 +11,7 @@ mod fleet;
 mod proxy;
 mod schedule;
 mod source;
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -86,7 +87,7 @@ impl fmt::Display for Outcome {
         writeln!(f, "  faults: {faults} of a schedule {:?}", self.faults)?;
         writeln!(
             f,
-            "  and {} requests refused, cut or unanswered, {} objects overwritten; the depositor asked again {} times, {} times after INTERNAL",
+            "  and {} requests and messages refused, cut or unanswered, {} objects overwritten; the depositor asked again {} times, {} times after INTERNAL",
             self.proxied, self.overwritten, self.retries, self.internal
         )?;
         writeln!(
@@ -117,6 +118,7 @@ pub async fn run(options: Options) -> Option<Outcome> {
     let create = "mutation { createCollection(input: {code: \"MAPS\", title: \"Maps\", body: \"WO\", clientMutationKey: \"maps\"}) { collection { id } } }";
     let created = admin.ask(create, json!({})).await;
     created.expect("before anything goes wrong, nothing does");
+    fleet.begin();
     let rounds = files.div_ceil(FILES_A_ROUND);
     let span = ROUND * u32::try_from(rounds).unwrap_or(u32::MAX);
     let depositor = Depositor::new(fleet.client(Role::Contributor), seed, files, span);
@@ -125,6 +127,7 @@ pub async fn run(options: Options) -> Option<Outcome> {
         tokio::spawn(async move { depositor.deposit().await })
     };
     let faults = disturb(&mut fleet, &schedule(seed, rounds, ROUND)).await;
+    fleet.calm();
     let deposited = supervised(&mut fleet, depositing).await;
     let deposited = deposited.unwrap_or_else(|error| Err(error.to_string()));
     let archivist = fleet.client(Role::Archivist);

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     LoseApi,
     /// Requests to the API are refused or cut.
     RefuseApi,
+    /// The wire to PostgreSQL breaks, again and again.
+    BreakWire,
     /// SQS fails, or loses its answers.
     BreakQueue,
     /// `kill -9` of clamd; it is started again later.
@@ -40,7 +42,7 @@ pub(super) enum Fault {
 }
 
 /// One of each sort.
-const SORTS: [Fault; 19] = [
+const SORTS: [Fault; 21] = [
     Fault::KillApi(0),
     Fault::KillApi(1),
     Fault::KillWorker(0),
@@ -52,6 +54,8 @@ const SORTS: [Fault; 19] = [
     Fault::RestartPostgres,
     Fault::RestartPostgres,
     Fault::FillDisk,
+    Fault::BreakWire,
+    Fault::BreakWire,
     Fault::RefuseObjects,
     Fault::LoseObjects,
     Fault::CutObjects,
