@@ -183,11 +183,10 @@ async fn a_flipped_bit_in_an_object_is_found_named_and_opens_one_task() {
     let tasks = version["record"]["tasks"]["nodes"].as_array().unwrap();
     assert_eq!(tasks.len(), 1, "a second run opens no second task");
 
-    let events =
-        "query($id: ID!) { events(filter: {recordId: $id}, first: 50) { nodes { action agent } } }";
+    let events = "query($id: ID!) { events(filter: {subjectId: $id}, first: 50) { nodes { action agent } } }";
     let answer = vault
         .client
-        .send(events, json!({"id": vault.ids[1].0}))
+        .send(events, json!({"id": vault.ids[1].1}))
         .await;
     let events = answer.ok()["events"]["nodes"].as_array().unwrap().clone();
     let failures = events
@@ -374,7 +373,7 @@ async fn a_store_that_cannot_be_read_is_said_and_nothing_is_called_damaged() {
         "{said}"
     );
     let told = stdout(&output);
-    assert!(told.contains("its bucket is not there"), "{told}");
+    assert!(told.contains("the object could not be read"), "{told}");
     assert!(
         told.contains("0 verified, 0 damaged, 0 missing, 3 could not be read"),
         "{told}"

@@ -186,7 +186,7 @@ mod tests {
         let text = told(1, 2, 3).text();
         assert_eq!(
             text,
-            "DAMAGED  R-1  a\u{fffd}[2J.txt, version 2: SHA-256 ff instead of aa\n\
+            "DAMAGED  R-1  a\\u{1b}[2J.txt, version 2: SHA-256 ff instead of aa\n\
              … and 2 more\n\
              fixityrun_1: 10 objects, 1.2 kB: 4 verified, 1 damaged, 0 missing, 2 could not be read, 3 still to be read\n"
         );

@@ -30,8 +30,11 @@ pub(crate) async fn run(deps: &Deps, lease: &Lease, work: &FixityWork) -> Result
             sha256: digests.sha256,
             sha512: digests.sha512,
         }),
-        Err(ReadError::Object(ObjectError::Missing)) => {
-            absent(deps, work).await?;
+        // S3 says so of a missing object to those who may not list at large.
+        Err(ReadError::Object(
+            error @ (ObjectError::Missing | ObjectError::Refused { status: 403, .. }),
+        )) => {
+            absent(deps, work, &error).await?;
             None
         }
         Err(error) => return Err(error.into()),
@@ -63,12 +66,12 @@ impl From<ReadError> for JobError {
 }
 
 /// A store that is set up wrongly answers 404 too: one that is not can list the bucket.
-async fn absent(deps: &Deps, work: &FixityWork) -> Result<(), JobError> {
+async fn absent(deps: &Deps, work: &FixityWork, said: &ObjectError) -> Result<(), JobError> {
     match deps.objects.is_listed(&work.object).await {
         Ok(false) => Ok(()),
-        Ok(true) => Err(JobError::Retry(
-            "the object store lists the object, and says that it is not there".to_owned(),
-        )),
+        Ok(true) => Err(JobError::Retry(format!(
+            "the object could not be read, but is listed: {said}"
+        ))),
         Err(ObjectError::Missing) => Err(JobError::Retry(
             "the object could not be read: its bucket is not there".to_owned(),
         )),

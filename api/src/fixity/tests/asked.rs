@@ -1,9 +1,9 @@
 //! What people ask to be verified now.
 
 use super::{Shop, good};
-use crate::auth::Role;
 use crate::{
     Error,
+    auth::Role,
     fixity::{Selection, Stage, runs, service},
     jobs::{Kind, work::Answer},
     testing::{archivist, caller, contributor, reader},
@@ -16,7 +16,8 @@ async fn each_selection_has_its_own_and_no_others() {
     let ann = contributor("ann");
     let other = shop.world.transfer(&ann).await;
     let elsewhere = shop.world.collection("X", "OTHER").await;
-    let elsewhere = shop.world.transfer_in(&elsewhere, &ann).await;
+    let bob = caller("bob", Role::Contributor, &["OTHER"]);
+    let elsewhere = shop.world.transfer_in(&elsewhere, &bob).await;
     let version = shop.kept("a").await;
     shop.kept("b").await;
     shop.world.accepted(&other, "c").await;
@@ -77,10 +78,16 @@ async fn archivists_and_admins_may_ask_and_nobody_else() {
         Selection::Everything,
     ];
     for selection in selections {
-        for someone in [contributor("ann"), reader("rita")] {
-            let refused = runs::verify_now(shop.app(), &someone, None, selection).await;
-            assert!(matches!(refused, Err(Error::Forbidden(_))), "{refused:?}");
-        }
+        let ann = contributor("ann");
+        let refused = runs::verify_now(shop.app(), &ann, None, selection).await;
+        assert!(matches!(refused, Err(Error::Forbidden(_))), "{refused:?}");
+        // A reader is not shown the transfer.
+        let refused = runs::verify_now(shop.app(), &reader("rita"), None, selection).await;
+        let refusal = matches!(
+            refused,
+            Err(Error::Forbidden(_) | Error::NotFound("transfer"))
+        );
+        assert!(refusal, "{refused:?}");
         let stranger = caller("x", Role::Contributor, &["OTHER"]);
         let hidden = runs::verify_now(shop.app(), &stranger, None, selection).await;
         if selection == Selection::Everything {
