@@ -12,9 +12,14 @@ mod architecture;
 mod bad_input;
 mod command_line;
 mod crash;
+<<<<<<< HEAD
 mod fixity;
+=======
+mod faults;
+>>>>>>> main
 mod flow;
 mod identity;
+mod model;
 mod mutations;
 mod readme;
 mod schema;

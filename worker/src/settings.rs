@@ -170,6 +170,11 @@ pub const ROWS: &[Row] = &[
         "how many kept files are read again at once, beside the others, 1 to 16",
     ),
     row(
+        "MUNIMENT_LEASE",
+        "`1m`",
+        "a worker that was not heard of for so long loses its job to another, 10s to 15m",
+    ),
+    row(
         "MUNIMENT_QUEUE_UPLOADS",
         "none",
         "URL of the queue with the object store's event notifications",
@@ -217,6 +222,10 @@ impl Settings {
             grace: read
                 .duration("MUNIMENT_WORKER_GRACE")
                 .or(Duration::from_secs(20)),
+            lease: read
+                .duration("MUNIMENT_LEASE")
+                .within(Duration::from_secs(10)..=Duration::from_mins(15))
+                .or(Config::default().lease),
             kms_key: s3.kms_key.clone(),
             name: name(read),
             ..Config::default()
@@ -356,6 +365,7 @@ mod tests {
             ("MUNIMENT_CONCURRENCY", "0"),
             ("MUNIMENT_EXPORTS", "17"),
             ("MUNIMENT_FIXITY", "17"),
+            ("MUNIMENT_LEASE", "9s"),
             ("MUNIMENT_PRONOM_CONTAINERS", "c.xml"),
             ("MUNIMENT_QUEUE_JOBS", ""),
             ("MUNIMENT_WORKER_LISTEN", "9090"),
