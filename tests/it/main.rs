@@ -12,11 +12,8 @@ mod architecture;
 mod bad_input;
 mod command_line;
 mod crash;
-<<<<<<< HEAD
-mod fixity;
-=======
 mod faults;
->>>>>>> main
+mod fixity;
 mod flow;
 mod identity;
 mod model;
