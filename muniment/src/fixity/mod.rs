@@ -106,13 +106,12 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
 async fn verify(client: &Client, arguments: &Arguments, screen: &Screen) -> Result<Told, Failure> {
     let explain = |error: ClientError| client.explain(&error, SystemClock.now());
     let until = Instant::now() + Duration::from_secs(arguments.wait.into());
-    let run = match &arguments.run {
-        Some(id) => client.fixity_run(id).await.map_err(explain)?,
-        None => {
-            let selection = selection(client, arguments).await?;
-            let key = SystemIds.uuid7().to_string();
-            client.verify_now(&selection, key).await.map_err(explain)?
-        }
+    let run = if let Some(id) = &arguments.run {
+        client.fixity_run(id).await.map_err(explain)?
+    } else {
+        let selection = selection(client, arguments).await?;
+        let key = SystemIds.uuid7().to_string();
+        client.verify_now(&selection, key).await.map_err(explain)?
     };
     let stage = screen.stage("verifying", Unit::Files);
     let run = ended(client, run, until, &stage, screen).await?;

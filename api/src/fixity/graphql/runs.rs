@@ -105,10 +105,6 @@ impl FixityRunObject {
 
     /// Its checks, newest first: all, or those with one of these `outcomes`.
     #[graphql(complexity = "crate::page::cost(first, last, child_complexity)")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the arguments of a Relay connection"
-    )]
     async fn checks(
         &self,
         ctx: &Context<'_>,
