@@ -28,6 +28,7 @@ pub mod checks;
 pub mod collections;
 pub mod events;
 pub mod exports;
+pub mod fixity;
 pub mod jobs;
 pub mod records;
 pub mod tasks;

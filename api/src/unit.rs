@@ -53,7 +53,7 @@ pub struct NewJob {
     pub kind: job::Kind,
     /// The queue that announces it.
     pub queue: String,
-    /// The version or export.
+    /// The version, export or fixity check.
     pub subject_id: Uuid,
     /// Jobs of one lane share their turn.
     pub lane: Uuid,

@@ -21,6 +21,10 @@ pub struct Model {
     pub body: String,
     /// The policy in force.
     pub policy_revision: i32,
+    /// What is kept is read again when so many days have passed; `None`: never.
+    pub fixity_every_days: Option<i32>,
+    /// At most so many bytes a day, unless it is one file.
+    pub fixity_bytes_per_day: Option<i64>,
     /// When it was created.
     pub created_at: DateTimeUtc,
 }

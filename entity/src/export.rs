@@ -77,6 +77,8 @@ pub struct Model {
     pub finished_at: Option<DateTimeUtc>,
     /// Until when it is kept.
     pub expires_at: Option<DateTimeUtc>,
+    /// When its package was last found to be the one that was made.
+    pub verified_at: Option<DateTimeUtc>,
 }
 
 /// No relations: the stores join by column, under the access rule.

@@ -28,6 +28,8 @@ pub enum Kind {
     Disposition,
     /// Pack an export.
     Export,
+    /// Read again what is kept.
+    Fixity,
 }
 
 /// Where a job stands.
@@ -73,7 +75,7 @@ pub struct Model {
     pub kind: Kind,
     /// The queue that announces it.
     pub queue: String,
-    /// The version or export.
+    /// The version, export or fixity check.
     pub subject_id: Uuid,
     /// Jobs of one lane (a transfer, an export) share their turn.
     pub lane: Uuid,

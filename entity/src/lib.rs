@@ -9,6 +9,8 @@ pub mod comment;
 pub mod event;
 pub mod export;
 pub mod export_item;
+pub mod fixity_check;
+pub mod fixity_run;
 pub mod job;
 pub mod mutation_key;
 pub mod policy;

@@ -141,6 +141,10 @@ pub struct Model {
     pub decision: Option<Json>,
     /// When it was decided.
     pub decided_at: Option<DateTimeUtc>,
+    /// When its kept bytes were last found to be those that were accepted.
+    pub verified_at: Option<DateTimeUtc>,
+    /// Since when they are known not to be.
+    pub damaged_at: Option<DateTimeUtc>,
     /// Subject of the depositor.
     pub created_by: String,
     /// When it was declared.

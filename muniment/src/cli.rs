@@ -5,7 +5,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{export, identify, migrate, schema, serve, signatures, token, transfer, verify};
+use crate::{
+    export, fixity, identify, migrate, schema, serve, signatures, token, transfer, verify,
+};
 
 /// A records repository that can prove what it holds.
 #[derive(Debug, Parser)]
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Transfer(transfer::Arguments),
     /// Save accepted content as a `BagIt` bag
     Export(export::Arguments),
+    /// Read again everything that is kept, and compare it with what was accepted
+    Fixity(fixity::Arguments),
     /// Judge a `BagIt` bag, file by file
     Verify(verify::Arguments),
     /// Identify file formats by PRONOM signatures
@@ -122,6 +126,8 @@ mod tests {
             "muniment export -o out.tar",
             "muniment export --transfer a --collection b -o out.tar",
             "muniment export --transfer a",
+            "muniment fixity --record a --transfer b",
+            "muniment fixity --wait 0",
             "muniment identify",
             "muniment identify --threads 0 a",
             "muniment identify --container-signature-file c.xml a",

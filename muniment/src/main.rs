@@ -13,6 +13,7 @@ mod export;
 mod failure;
 #[cfg(test)]
 mod fake;
+mod fixity;
 mod identify;
 mod interrupt;
 mod migrate;
@@ -100,6 +101,7 @@ fn carry_out(command: &Command, screen: &Screen) -> Result<Outcome, Failure> {
         Command::Token(arguments) => token::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Transfer(arguments) => wait_for(transfer::run(arguments, screen)),
+        Command::Fixity(arguments) => wait_for(fixity::run(arguments, screen)),
         Command::Export(arguments) => wait_for(export::run(arguments, screen)),
         Command::Serve(arguments) => wait_for(serve::run(arguments, screen)),
         Command::Migrate(arguments) => wait_for(migrate::run(arguments)),

@@ -13,6 +13,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod faults;
+mod fixity;
 mod flow;
 mod identity;
 mod model;

@@ -15,6 +15,8 @@ pub struct Config {
     pub jobs: usize,
     /// How many exports run at once, beside the others, so that long ones never hold these up.
     pub exports: usize,
+    /// How many things that are kept are read again at once, beside the others.
+    pub fixity: usize,
     /// For how long a job is taken, and a message hidden. Both are extended at a third of it.
     pub lease: Duration,
     /// How long a receive waits for the first message.
@@ -42,6 +44,7 @@ impl Default for Config {
             name: "worker".to_owned(),
             jobs: 4,
             exports: 1,
+            fixity: 2,
             lease: Duration::from_mins(1),
             receive_wait: Duration::from_secs(20),
             grace: Duration::from_secs(20),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use runtime::clock::Clock;
 
 use crate::checks::antivirus::Scanner;
-use crate::client::{Api, Batch, CheckReport, DispositionReport};
+use crate::client::{Api, Batch, CheckReport, DispositionReport, FixityReport};
 use crate::config::Config;
 use crate::objects::Objects;
 
@@ -14,6 +14,7 @@ pub(crate) struct Deps {
     pub(crate) api: Arc<dyn Api>,
     pub(crate) check_reports: Batch<CheckReport>,
     pub(crate) disposition_reports: Batch<DispositionReport>,
+    pub(crate) fixity_reports: Batch<FixityReport>,
     pub(crate) objects: Objects,
     pub(crate) scanner: Arc<dyn Scanner>,
     pub(crate) signatures: &'static pronom::Signatures,

@@ -16,6 +16,7 @@ mod deps;
 mod digests;
 mod dispositions;
 mod exports;
+mod fixity;
 pub mod health;
 mod job;
 mod lane;

@@ -165,6 +165,11 @@ pub const ROWS: &[Row] = &[
         "how many packages are written at once, 1 to 16",
     ),
     row(
+        "MUNIMENT_FIXITY",
+        "`2`",
+        "how many kept files are read again at once, beside the others, 1 to 16",
+    ),
+    row(
         "MUNIMENT_LEASE",
         "`1m`",
         "a worker that was not heard of for so long loses its job to another, 10s to 15m",
@@ -213,6 +218,7 @@ impl Settings {
         let config = Config {
             jobs: jobs.or(many(4)).get(),
             exports: read.number("MUNIMENT_EXPORTS").within(1..=16).or(1_usize),
+            fixity: read.number("MUNIMENT_FIXITY").within(1..=16).or(2_usize),
             grace: read
                 .duration("MUNIMENT_WORKER_GRACE")
                 .or(Duration::from_secs(20)),
@@ -358,6 +364,7 @@ mod tests {
             ("MUNIMENT_CLAMD", "clamd"),
             ("MUNIMENT_CONCURRENCY", "0"),
             ("MUNIMENT_EXPORTS", "17"),
+            ("MUNIMENT_FIXITY", "17"),
             ("MUNIMENT_LEASE", "9s"),
             ("MUNIMENT_PRONOM_CONTAINERS", "c.xml"),
             ("MUNIMENT_QUEUE_JOBS", ""),

@@ -52,6 +52,7 @@ impl Worker {
         let deps = Deps {
             check_reports: Batch::new(api.clone()),
             disposition_reports: Batch::new(api.clone()),
+            fixity_reports: Batch::new(api.clone()),
             api,
             objects: Objects::new(s3, config.read.clone(), config.kms_key.clone()),
             scanner,

@@ -43,6 +43,8 @@ pub enum Action {
     RerunChecks,
     /// Waive or reject, over what the checks said.
     DecideVersion,
+    /// Having what is kept verified now, and what came of it.
+    VerifyFixity,
     /// Tasks and their comments.
     ReadTask,
     /// A new task on a record.
@@ -71,7 +73,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ReadCollection,
         Self::CreateCollection,
         Self::UpdateCollection,
@@ -90,6 +92,7 @@ impl Action {
         Self::Download,
         Self::RerunChecks,
         Self::DecideVersion,
+        Self::VerifyFixity,
         Self::ReadTask,
         Self::AddTask,
         Self::UpdateTask,
@@ -131,6 +134,7 @@ impl Action {
             Self::DecideVersion => {
                 "decide about a version (an archivist may, but not the depositor)"
             }
+            Self::VerifyFixity => "have what is kept verified (an admin or archivist may)",
             Self::ReadTask => "read tasks",
             Self::AddTask => "add a task",
             Self::UpdateTask => "change this task",
@@ -153,6 +157,7 @@ impl Action {
             | Self::CreateCollection
             | Self::UpdateCollection
             | Self::SetPolicy
+            | Self::VerifyFixity
             | Self::OpenTransfer => "collection",
             Self::ReadTransfer
             | Self::SubmitTransfer
@@ -260,6 +265,7 @@ fn contributor(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdic
     let deposited = resource.depositor == Some(actor.subject.as_str());
     match action {
         Action::CreateCollection
+        | Action::VerifyFixity
         | Action::ReadJobs
         | Action::Work
         | Action::ReadApiKeys
@@ -284,6 +290,7 @@ fn reader(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
     let assigned = resource.assignee == Some(actor.subject.as_str());
     match action {
         Action::CreateCollection
+        | Action::VerifyFixity
         | Action::ReadJobs
         | Action::Work
         | Action::ReadApiKeys

@@ -1,7 +1,7 @@
 //! What people do about checks: run them again, or decide over them.
 //!
 //! Always: nobody decides over malware, or over bytes that never came, or over bytes that changed while they
-//! were checked; who decides and why stays with the version and with every check that they waived.
+//! were checked or kept; who decides and why stays with the version and with every check that they waived.
 
 use contract::{
     VersionId,
@@ -121,6 +121,7 @@ async fn again(
     }
     let mut version = row.clone();
     let status = next(row.status, Input::Rerun).and_then(|status| {
+        intact(row)?;
         uploaded(checks)?;
         Ok(status)
     });
@@ -147,6 +148,18 @@ fn told_again(unit: &mut Unit, row: &Version, status: versions::Status, kinds: &
             after: Some(json!({"status": name(status), "kinds": kinds})),
         },
     );
+}
+
+/// What the checks said was said of other bytes.
+fn intact(row: &Version) -> Result<(), Error> {
+    match row.damaged_at {
+        None => Ok(()),
+        Some(since) => Err(Error::Precondition(format!(
+            "its kept bytes are not those that were accepted, since {} or longer: put them back and have it verified \
+             (verifyNow), then decide",
+            since.format("%Y-%m-%d %H:%M UTC")
+        ))),
+    }
 }
 
 fn uploaded(checks: &[Check]) -> Result<(), Error> {
@@ -234,6 +247,7 @@ async fn accept(
 ) -> Result<Version, Error> {
     let was = row.status;
     row.status = next(was, Input::PersonAccepts)?;
+    intact(&row)?;
     uploaded(checks)?;
     acceptable(checks)?;
     let missing = missing(required, checks);

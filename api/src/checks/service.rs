@@ -206,7 +206,7 @@ async fn apply(
 }
 
 /// Keeps a decision with its version, and the event that says so.
-pub(super) fn write_decision(
+pub(crate) fn write_decision(
     unit: &mut Unit,
     version: &mut Version,
     was: versions::Status,

@@ -9,6 +9,7 @@ use contract::CollectionId;
 use super::{Collection, PolicyAction, PolicyRow, Rules, service, store};
 use crate::{
     Error,
+    fixity::{self, graphql::FixityScheduleObject},
     graphql::{
         context::{app, caller, loaders},
         errors::Result,
@@ -63,6 +64,11 @@ impl CollectionObject {
             .ok_or(Error::NotFound("policy"))?;
         let rules = store::rules(&row)?;
         Ok(PolicyObject { row, rules })
+    }
+
+    /// How often what it keeps is verified.
+    async fn fixity_schedule(&self) -> FixityScheduleObject {
+        fixity::service::schedule(&self.0).into()
     }
 
     /// When it was created.

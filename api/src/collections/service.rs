@@ -8,7 +8,9 @@ use super::{Collection, Rules, check_code, check_texts, store};
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
-    checks, text,
+    checks,
+    fixity::EVERY_DAYS,
+    text,
     unit::Happened,
 };
 
@@ -73,6 +75,8 @@ pub async fn create(
         description: new.description,
         body: new.body,
         policy_revision: 1,
+        fixity_every_days: Some(EVERY_DAYS),
+        fixity_bytes_per_day: None,
         created_at: unit.now(),
     };
     store::insert(&unit, row.clone(), &rules).await?;
@@ -198,6 +202,8 @@ pub async fn ensure_default(app: &App, code: &str, body: &str) -> Result<(), Err
         description: "Made at the first start. Its policy takes files that no antivirus engine has scanned, with a warning.".into(),
         body: body.into(),
         policy_revision: 1,
+        fixity_every_days: Some(EVERY_DAYS),
+        fixity_bytes_per_day: None,
         created_at: unit.now(),
     };
     let rules = Rules::embedded_default();

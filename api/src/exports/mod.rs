@@ -41,6 +41,8 @@ pub enum Input {
     Cancel,
     /// It was kept long enough.
     Expire,
+    /// The kept package is not the one that was made.
+    Damage,
 }
 
 /// The state machine.
@@ -51,6 +53,7 @@ pub fn next(status: Status, input: Input) -> Result<Status, Error> {
         (Status::Queued | Status::Running, Input::Fail) => Ok(Status::Failed),
         (Status::Queued | Status::Running, Input::Cancel) => Ok(Status::Cancelled),
         (Status::Ready, Input::Expire) => Ok(Status::Expired),
+        (Status::Ready, Input::Damage) => Ok(Status::Failed),
         (status, input) => Err(Error::Precondition(format!(
             "an export that is {} cannot {}",
             name(status),
@@ -60,6 +63,7 @@ pub fn next(status: Status, input: Input) -> Result<Status, Error> {
                 Input::Fail => "fail",
                 Input::Cancel => "be cancelled",
                 Input::Expire => "expire",
+                Input::Damage => "be damaged",
             }
         ))),
     }
@@ -162,12 +166,13 @@ mod rules {
 
     use super::*;
 
-    const INPUTS: [Input; 5] = [
+    const INPUTS: [Input; 6] = [
         Input::Start,
         Input::Finish,
         Input::Fail,
         Input::Cancel,
         Input::Expire,
+        Input::Damage,
     ];
 
     #[test]
@@ -190,6 +195,7 @@ mod rules {
         RUNNING + Fail -> FAILED
         RUNNING + Cancel -> CANCELLED
         READY + Expire -> EXPIRED
+        READY + Damage -> FAILED
         ");
     }
 

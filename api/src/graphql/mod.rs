@@ -15,7 +15,8 @@ mod viewer;
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
 use crate::{
-    App, api_keys, checks, collections, events, exports, jobs, records, tasks, transfers, versions,
+    App, api_keys, checks, collections, events, exports, fixity, jobs, records, tasks, transfers,
+    versions,
 };
 
 /// Everything that can be asked.
@@ -29,6 +30,7 @@ pub struct Query(
     versions::graphql::VersionQuery,
     tasks::graphql::TaskQuery,
     exports::graphql::ExportQuery,
+    fixity::graphql::FixityQuery,
     events::graphql::EventQuery,
     jobs::graphql::JobQuery,
     api_keys::graphql::ApiKeyQuery,
@@ -45,6 +47,7 @@ pub struct Mutation(
     checks::graphql::CheckMutation,
     tasks::graphql::TaskMutation,
     exports::graphql::ExportMutation,
+    fixity::graphql::FixityMutation,
     jobs::graphql::JobMutation,
     api_keys::graphql::ApiKeyMutation,
 );

@@ -16,6 +16,10 @@ use crate::{
     collections::{self, graphql::CollectionObject},
     events::{self, graphql::EventObject},
     exports::{self, graphql::ExportObject},
+    fixity::{
+        self,
+        graphql::{FixityCheckObject, FixityRunObject},
+    },
     jobs::{self, graphql::JobObject},
     records::{self, graphql::RecordObject},
     tasks::{
@@ -50,6 +54,10 @@ pub(super) enum Node {
     Comment(CommentObject),
     /// An export.
     Export(ExportObject),
+    /// A fixity check.
+    FixityCheck(FixityCheckObject),
+    /// A fixity run.
+    FixityRun(FixityRunObject),
     /// A job.
     Job(JobObject),
     /// An event.
@@ -86,6 +94,12 @@ async fn find(app: &App, caller: &Caller, id: AnyId) -> std::result::Result<Opti
         AnyId::Export(_) => exports::store::lookup(db, actor, uuid)
             .await?
             .map(|row| ExportObject(row).into()),
+        AnyId::FixityCheck(_) => fixity::store::lookup_check(db, actor, uuid)
+            .await?
+            .map(|row| FixityCheckObject(row).into()),
+        AnyId::FixityRun(_) => fixity::store::lookup_run(db, actor, uuid)
+            .await?
+            .map(|row| FixityRunObject(row).into()),
         AnyId::Job(_) => jobs::store::lookup(db, actor, uuid)
             .await?
             .map(|row| JobObject(row).into()),

@@ -13,14 +13,16 @@ use super::{
     Input, Job, Kind,
     lease::{Grant, Standing, standing},
     next, state, store,
-    work::{Answer, Claim, Lease, Work, check_work, disposition_work},
+    work::{Answer, Claim, Lease, Work, check_work, disposition_work, fixity_work, package_work},
 };
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
     changes::Change,
     checks::{self, Check},
-    exports, text,
+    exports,
+    fixity::{self, FixityCheck},
+    text,
     unit::Unit,
     versions::{self, Version},
 };
@@ -112,6 +114,7 @@ async fn begin_checks(unit: &mut Unit, claims: &[Claim]) -> Result<(), Error> {
 struct Material {
     versions: HashMap<Uuid, Version>,
     checks: HashMap<Uuid, Vec<Check>>,
+    fixity: HashMap<Uuid, FixityCheck>,
 }
 
 impl Material {
@@ -122,11 +125,14 @@ impl Material {
                 .map(|job| job.subject_id)
                 .collect()
         };
-        let both = subjects(&[Kind::Check, Kind::Disposition]);
+        let mut both = subjects(&[Kind::Check, Kind::Disposition]);
+        let fixity = fixity::store::checks_for_update(unit, subjects(&[Kind::Fixity])).await?;
+        both.extend(fixity.values().filter_map(|check| check.version_id));
         let checked = subjects(&[Kind::Check]);
         Ok(Self {
             versions: versions::store::load_many(unit.db(), &both).await?,
             checks: checks::store::current_or_open_many(unit.db(), &checked).await?,
+            fixity,
         })
     }
 
@@ -155,7 +161,27 @@ impl Material {
             Kind::Export => Ok(exports::service::work_for_claim(unit, job.subject_id)
                 .await?
                 .map(Work::Export)),
+            Kind::Fixity => self.fixity(unit, job).await,
         }
+    }
+
+    async fn fixity(&self, unit: &mut Unit, job: &Job) -> Result<Option<Work>, Error> {
+        let open = self.fixity.get(&job.subject_id);
+        let Some(check) = open.filter(|check| check.outcome.is_none()) else {
+            return Ok(None);
+        };
+        let version = check.version_id.and_then(|id| self.versions.get(&id));
+        let work = match (version, check.export_id) {
+            (Some(version), _) => fixity_work(unit.app(), check, version),
+            (None, Some(export)) => exports::store::load(unit.db(), export)
+                .await?
+                .and_then(|export| package_work(unit.app(), check, &export)),
+            (None, None) => None,
+        };
+        if work.is_none() {
+            fixity::reports::not_kept(unit, check.id).await?;
+        }
+        Ok(work)
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::store;
 use crate::{
-    App, Error,
+    App, Error, fixity,
     queue::{Announcement, Queues, announce},
 };
 
@@ -128,9 +128,14 @@ async fn pick(app: &App, queue: &str, last: &mut Uuid) -> Result<Vec<Announcemen
         return Ok(Vec::new());
     }
     let in_flight = store::in_flight(db, queue).await?;
-    let cap = i64::from(app.limits().lane);
+    let most = i64::from(app.limits().lane);
     let mut waiting = Vec::with_capacity(lanes.len());
     for lane in lanes {
+        let cap = if fixity::is_unhurried(lane) {
+            most.min(fixity::IN_FLIGHT)
+        } else {
+            most
+        };
         let room = cap - in_flight.get(&lane).copied().unwrap_or_default();
         let Some(room) = u64::try_from(room).ok().filter(|room| *room > 0) else {
             continue;

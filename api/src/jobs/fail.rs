@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use contract::{ExportId, JobId, VersionId};
+use contract::{ExportId, FixityCheckId, JobId, VersionId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
-    checks, exports,
+    checks, exports, fixity,
     unit::{Happened, Unit},
     versions,
 };
@@ -57,6 +57,7 @@ pub async fn fail(app: &App, caller: &Caller, failures: &[Failed]) -> Result<Vec
     let ids = failures.iter().map(|failed| failed.held.job.0);
     let mut jobs = store::load_many_for_update(&unit, ids).await?;
     lock_versions(&unit, jobs.values()).await?;
+    fixity::reports::lock_runs(&unit, jobs.values()).await?;
     let mut answers = Vec::with_capacity(failures.len());
     for failed in failures {
         answers.push(one(&mut unit, &mut jobs, failed).await?);
@@ -70,7 +71,7 @@ pub async fn fail(app: &App, caller: &Caller, failures: &[Failed]) -> Result<Vec
 pub async fn lock_versions(unit: &Unit, jobs: impl IntoIterator<Item = &Job>) -> Result<(), Error> {
     let subjects: Vec<Uuid> = jobs
         .into_iter()
-        .filter(|job| job.kind != Kind::Export)
+        .filter(|job| matches!(job.kind, Kind::Check | Kind::Disposition))
         .map(|job| job.subject_id)
         .collect();
     versions::store::load_many_for_update(unit, &subjects).await?;
@@ -140,6 +141,10 @@ async fn died(unit: &mut Unit, job: &Job, reason: &str) -> Result<(), Error> {
         unit.event(JobId(job.id), happened);
         return exports::service::job_died(unit, job.subject_id, &why).await;
     }
+    if job.kind == Kind::Fixity {
+        unit.event(JobId(job.id), happened);
+        return fixity::reports::give_up(unit, job.subject_id, &why).await;
+    }
     let Some(version) = versions::store::load_for_update(unit, job.subject_id).await? else {
         unit.event(JobId(job.id), happened);
         return Ok(());
@@ -161,5 +166,6 @@ pub fn subject(job: &Job) -> contract::AnyId {
     match job.kind {
         Kind::Check | Kind::Disposition => VersionId(job.subject_id).into(),
         Kind::Export => ExportId(job.subject_id).into(),
+        Kind::Fixity => FixityCheckId(job.subject_id).into(),
     }
 }

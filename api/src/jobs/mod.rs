@@ -1,7 +1,7 @@
 //! Jobs: the outbox, and how each job ends.
 //!
 //! Owns the state machine of a job, its leases and its backoff. Does not own what a job is about (`checks`,
-//! `exports`) or how its message travels (`queue`).
+//! `exports`, `fixity`) or how its message travels (`queue`).
 //!
 //! Always: the table is the truth and the queue only transport, so losing every message delays work and
 //! loses none; every job ends DONE or DEAD, and a DEAD one has brought its subject into a visible state.

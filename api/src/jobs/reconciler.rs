@@ -1,5 +1,5 @@
 //! Puts right what was left behind: leases that ran out, messages that were lost, uploads that never came,
-//! packages that were kept long enough.
+//! packages that were kept long enough, what nobody has read for too long.
 //!
 //! Always: it takes no input, repeating it is harmless, several may run at the same time, and each pass does
 //! a bounded amount of work.
@@ -18,7 +18,7 @@ use super::{
     store,
 };
 use crate::{
-    App, Error, exports,
+    App, Error, exports, fixity,
     unit::Happened,
     versions::{self, Version, name},
 };
@@ -38,6 +38,8 @@ pub struct Reconciled {
     pub uploads: usize,
     /// Packages that were removed.
     pub exports: usize,
+    /// Fixity checks that were asked for.
+    pub fixity: usize,
 }
 
 /// Puts things right every few seconds until the shutdown begins.
@@ -64,6 +66,7 @@ pub async fn reconcile(app: &App) -> Reconciled {
         announcements: passed("announcements", announcements(app).await),
         uploads: passed("uploads", uploads(app).await),
         exports: passed("exports", exports::service::expire(app).await),
+        fixity: passed("fixity", fixity::schedule::pass(app).await),
     };
     if done.leases + done.announcements > 0 {
         app.jobs_waiting().notify_one();
@@ -124,6 +127,7 @@ async fn end_some_leases(
     let mut unit = app.begin_internal().await?;
     let rows = store::load_many_for_update(&unit, ids.iter().copied()).await?;
     lock_versions(&unit, rows.values()).await?;
+    fixity::reports::lock_runs(&unit, rows.values()).await?;
     let mut rows: Vec<Job> = rows.into_values().collect();
     // In one order, so that two units never wait for each other.
     rows.sort_unstable_by_key(|job| job.id);

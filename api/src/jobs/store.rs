@@ -26,7 +26,7 @@ pub struct Filter {
     pub status: Option<Status>,
     /// What sort of work.
     pub kind: Option<Kind>,
-    /// About this version or export.
+    /// About this version, export or fixity check.
     pub subject: Option<Uuid>,
 }
 
@@ -84,7 +84,7 @@ pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Job>, DbErr
         .await
 }
 
-/// Those of a version or export that have not ended, in the order of creation.
+/// Those of a version, export or fixity check that have not ended, in the order of creation.
 pub async fn open_of_subjects(
     db: &impl ConnectionTrait,
     subjects: impl IntoIterator<Item = Uuid>,

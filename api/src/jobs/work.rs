@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use contract::{
-    JobId, VersionId,
-    objects::{Place, version_key},
+    ExportId, FixityCheckId, JobId, VersionId,
+    objects::{Place, export_key, version_key},
 };
 use entity::version;
 
@@ -11,7 +11,8 @@ use super::lease::Grant;
 use crate::{
     App,
     checks::Check,
-    exports::service::ExportWorkData,
+    exports::{self, Export, service::ExportWorkData},
+    fixity::{self, FixityCheck},
     versions::{Disposition, Version},
 };
 
@@ -69,6 +70,8 @@ pub enum Work {
     Disposition(DispositionWork),
     /// Pack an export.
     Export(ExportWorkData),
+    /// Read what is kept.
+    Fixity(FixityWork),
 }
 
 /// Where bytes are.
@@ -106,6 +109,45 @@ pub struct DispositionWork {
     pub source: ObjectLocation,
     /// Where to.
     pub target: ObjectLocation,
+}
+
+/// Something that is kept, to be read again.
+#[derive(Debug)]
+pub struct FixityWork {
+    /// For which check.
+    pub check: FixityCheckId,
+    /// How many bytes there should be.
+    pub size: i64,
+    /// Where it is. No tag: whatever stands there now is what is kept.
+    pub object: ObjectLocation,
+}
+
+/// What a check of a version reads; `None` when its bytes are not kept any more.
+pub fn fixity_work(app: &App, check: &FixityCheck, version: &Version) -> Option<Work> {
+    let kept = version.place == version::Place::Records && fixity::is_kept(version.status);
+    kept.then(|| {
+        Work::Fixity(FixityWork {
+            check: FixityCheckId(check.id),
+            size: version.size,
+            object: location(app, version, version.place, None),
+        })
+    })
+}
+
+/// What a check of a package reads; `None` when it is not kept any more.
+pub fn package_work(app: &App, check: &FixityCheck, export: &Export) -> Option<Work> {
+    let kept = export.status == exports::Status::Ready;
+    kept.then(|| {
+        Work::Fixity(FixityWork {
+            check: FixityCheckId(check.id),
+            size: export.size.unwrap_or_default(),
+            object: ObjectLocation {
+                bucket: app.objects().bucket(Place::Exports).to_owned(),
+                key: export_key(ExportId(export.id)),
+                etag: None,
+            },
+        })
+    })
 }
 
 /// Checks to run on a version; `None` when all have a result.

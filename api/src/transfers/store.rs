@@ -57,6 +57,15 @@ pub fn ids_deposited_by(actor: &Actor) -> SelectStatement {
         .into_query()
 }
 
+/// `SELECT id FROM transfer` of a collection, for our own use.
+pub fn ids_of_collection(collection: Uuid) -> SelectStatement {
+    transfer::Entity::find()
+        .select_only()
+        .column(transfer::Column::Id)
+        .filter(transfer::Column::CollectionId.eq(collection))
+        .into_query()
+}
+
 fn scoped(actor: &Actor) -> Select<transfer::Entity> {
     transfer::Entity::find().filter(visible(actor))
 }

@@ -115,7 +115,7 @@ pub struct Decision {
     pub outcome: Outcome,
     /// The revision of the policy.
     pub policy_revision: i32,
-    /// A person's subject, or `policy`.
+    /// A person's subject, `policy`, or `fixity`.
     pub by: String,
     /// What spoke for it.
     pub reasons: Vec<String>,

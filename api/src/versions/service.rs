@@ -69,6 +69,8 @@ pub fn make(
         disposition: None,
         decision: None,
         decided_at: None,
+        verified_at: None,
+        damaged_at: None,
         created_by: unit.agent().to_owned(),
         created_at: unit.now(),
     }

@@ -178,6 +178,8 @@ pub async fn update(unit: &mut Unit, row: Version, was: Status) -> Result<Versio
             .await?;
         if row.status == Status::Accepted {
             set_current(unit, &row).await?;
+        } else if was == Status::Accepted {
+            fall_back(unit, &row).await?;
         }
     }
     unit.changed(crate::changes::Change::Version(
@@ -202,6 +204,26 @@ pub async fn set_current(unit: &Unit, row: &Version) -> Result<(), DbErr> {
             .exec(unit.db())
             .await?;
     }
+    Ok(())
+}
+
+/// Its record's current version is the newest that is still accepted, if it was this one; none is one, too.
+async fn fall_back(unit: &Unit, row: &Version) -> Result<(), DbErr> {
+    let newest = version::Entity::find()
+        .filter(version::Column::RecordId.eq(row.record_id))
+        .filter(version::Column::Status.eq(Status::Accepted))
+        .order_by_desc(version::Column::Number)
+        .one(unit.db())
+        .await?;
+    record::Entity::update_many()
+        .col_expr(
+            record::Column::CurrentVersionId,
+            Expr::value(newest.map(|newest| newest.id)),
+        )
+        .filter(record::Column::Id.eq(row.record_id))
+        .filter(record::Column::CurrentVersionId.eq(row.id))
+        .exec(unit.db())
+        .await?;
     Ok(())
 }
 

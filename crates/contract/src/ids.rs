@@ -194,6 +194,10 @@ typed_ids! {
     CommentId = "comment" as Comment;
     /// A package somebody asked for.
     ExportId = "export" as Export;
+    /// One reading of what is kept, to see whether it is still what was accepted.
+    FixityCheckId = "fixitycheck" as FixityCheck;
+    /// Somebody's wish to have things verified now.
+    FixityRunId = "fixityrun" as FixityRun;
     /// Work for a worker.
     JobId = "job" as Job;
     /// What happened.

@@ -9,6 +9,6 @@ pub mod messages;
 pub mod objects;
 
 pub use ids::{
-    AnyId, ApiKeyId, CheckId, CollectionId, CommentId, EventId, ExportId, IdError, JobId, RecordId,
-    TaskId, TransferId, VersionId,
+    AnyId, ApiKeyId, CheckId, CollectionId, CommentId, EventId, ExportId, FixityCheckId,
+    FixityRunId, IdError, JobId, RecordId, TaskId, TransferId, VersionId,
 };

@@ -1,7 +1,8 @@
 //! The API and the object store as this program's commands see them.
 //!
 //! Owns requests, time limits, repeating what may succeed later, and saying in plain words why
-//! the API refused. Does not own what is done with an answer (`transfer`, `export`).
+//! the API refused. Does not own what is done with an answer (`transfer`, `export`,
+//! `fixity`).
 //!
 //! Always: every operation is checked against `schema.graphql` when this crate is built, and may
 //! be repeated without harm, so a request whose answer was lost is sent again; memory does not
@@ -9,6 +10,7 @@
 
 mod error;
 mod exports;
+mod fixity;
 pub(crate) mod http;
 mod objects;
 mod patience;
@@ -21,6 +23,7 @@ mod verdicts;
 
 pub(crate) use error::ClientError;
 pub(crate) use exports::{Export, ExportStatus, Selection};
+pub(crate) use fixity::{Finding, FixityOutcome, FixityRun, FixitySelection};
 pub(crate) use http::Client;
 pub(crate) use objects::{Objects, Place, Slice, StoreError};
 pub(crate) use patience::Patience;

@@ -3,7 +3,7 @@
 use graphql_client::GraphQLQuery;
 
 use super::uploads::UploadOutcome;
-use super::{CheckStatus, ExportStatus, TransferStatus, UploadKind, VersionStatus};
+use super::{CheckStatus, ExportStatus, FixityOutcome, TransferStatus, UploadKind, VersionStatus};
 
 type BigInt = u64;
 type DateTime = chrono::DateTime<chrono::Utc>;
@@ -22,8 +22,8 @@ macro_rules! operations {
             response_derives = "Debug",
             skip_serializing_none,
             extern_enums(
-                "CheckStatus", "ExportStatus", "TransferStatus", "UploadKind", "UploadOutcome",
-                "VersionStatus"
+                "CheckStatus", "ExportStatus", "FixityOutcome", "TransferStatus", "UploadKind",
+                "UploadOutcome", "VersionStatus"
             )
         )]
         pub(super) struct $name;
@@ -46,5 +46,8 @@ operations! {
     Waiting from "src/client/operations/verdicts.graphql";
     RequestExport from "src/client/operations/exports.graphql";
     ExportState from "src/client/operations/exports.graphql";
+    VerifyNow from "src/client/operations/fixity.graphql";
+    FixityRunState from "src/client/operations/fixity.graphql";
+    FixityFindings from "src/client/operations/fixity.graphql";
     CancelExport from "src/client/operations/exports.graphql";
 }

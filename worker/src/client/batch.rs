@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use contract::JobId;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::{Api, ApiError, CheckReport, ChecksOutcome, DispositionReport, ReportOutcome};
+use super::{
+    Api, ApiError, CheckReport, ChecksOutcome, DispositionReport, FixityReport, ReportOutcome,
+};
 
 /// The API takes so many reports at once.
 const MOST: usize = 50;
@@ -61,6 +63,24 @@ impl Reports for DispositionReport {
 
     async fn send(api: &dyn Api, reports: &[Self]) -> Result<Vec<ReportOutcome>, ApiError> {
         api.report_dispositions(reports).await
+    }
+}
+
+#[async_trait]
+impl Reports for FixityReport {
+    type Outcome = ReportOutcome;
+    type Api = dyn Api;
+
+    fn job(&self) -> JobId {
+        self.lease.job
+    }
+
+    fn job_of(outcome: &ReportOutcome) -> JobId {
+        outcome.job
+    }
+
+    async fn send(api: &dyn Api, reports: &[Self]) -> Result<Vec<ReportOutcome>, ApiError> {
+        api.report_fixity(reports).await
     }
 }
 

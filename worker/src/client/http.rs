@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use super::error::looks_like_graphql;
 use super::typed::{
     self, ClaimJobs, ExportItems, ExtendLeases, FailJobs, ReportChecks, ReportDispositions,
-    ReportExport, ReportUploads, id,
+    ReportExport, ReportFixity, ReportUploads, id,
 };
 use super::{
     Api, ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportItem,
-    ExportReport, Extended, Failure, ItemPage, LeaseKey, ReportOutcome, TokenSource, UploadOutcome,
+    ExportReport, Extended, Failure, FixityReport, ItemPage, LeaseKey, ReportOutcome, TokenSource,
+    UploadOutcome,
 };
 use crate::uploads::event::Written;
 
@@ -273,6 +274,27 @@ impl Api for HttpApi {
         };
         let answer = self.ask::<ReportDispositions>(Variables { input }).await?;
         let outcomes = answer.report_dispositions.outcomes.into_iter();
+        outcomes
+            .map(|outcome| {
+                Ok(ReportOutcome {
+                    job: id(&outcome.job_id)?,
+                    status: outcome.status,
+                    message: outcome.message,
+                })
+            })
+            .collect()
+    }
+
+    async fn report_fixity(
+        &self,
+        reports: &[FixityReport],
+    ) -> Result<Vec<ReportOutcome>, ApiError> {
+        use typed::report_fixity::{ReportFixityInput, Variables};
+        let input = ReportFixityInput {
+            reports: reports.iter().map(Into::into).collect(),
+        };
+        let answer = self.ask::<ReportFixity>(Variables { input }).await?;
+        let outcomes = answer.report_fixity.outcomes.into_iter();
         outcomes
             .map(|outcome| {
                 Ok(ReportOutcome {

@@ -30,13 +30,14 @@ pub use http::{ApiSettings, HttpApi, client_for};
 pub use items::{CheckStatus, ExportItem, ItemCheck, ItemFormat, ItemPage};
 pub use reports::{
     CheckReport, CheckResult, ChecksOutcome, DispositionOutcome, DispositionReport, EngineInfo,
-    Evidence, ExportAnswer, ExportReport, ExportReportStatus, Failure, FailureKind, FormatBasis,
-    FormatEvidence, FormatMatch, ReportOutcome, ReportStatus, ResultStatus, UploadOutcome,
+    Evidence, ExportAnswer, ExportReport, ExportReportStatus, Failure, FailureKind, FixityReport,
+    FormatBasis, FormatEvidence, FormatMatch, Measured, ReportOutcome, ReportStatus, ResultStatus,
+    UploadOutcome,
 };
 pub use token::{StaticToken, TokenSource};
 pub use work::{
     CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportWork,
-    Extended, Granted, Lease, LeaseKey, ObjectLocation, Work,
+    Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
 };
 
 /// What a worker may ask of the API.
@@ -60,6 +61,10 @@ pub trait Api: Send + Sync + 'static {
         &self,
         reports: &[DispositionReport],
     ) -> Result<Vec<ReportOutcome>, ApiError>;
+
+    /// Tells what was found of things that are kept, of 1 to 50 jobs.
+    async fn report_fixity(&self, reports: &[FixityReport])
+    -> Result<Vec<ReportOutcome>, ApiError>;
 
     /// Tells how far an export is.
     async fn report_export(

@@ -190,6 +190,30 @@ pub struct DispositionReport {
     pub detail: Option<String>,
 }
 
+/// What was found of something that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixityReport {
+    /// By which lease.
+    pub lease: LeaseKey,
+    /// What its bytes amount to; `None`: there is no such object.
+    pub measured: Option<Measured>,
+    /// The `ETag` of what was read.
+    pub object_etag: Option<String>,
+    /// What read it.
+    pub engine: String,
+}
+
+/// What bytes amount to. The digests are hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// How many there are.
+    pub size: u64,
+    /// Of 64 digits.
+    pub sha256: String,
+    /// Of 128 digits.
+    pub sha512: String,
+}
+
 /// How far an export is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportReport {

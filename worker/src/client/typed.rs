@@ -8,9 +8,9 @@ use graphql_client::GraphQLQuery;
 use super::{
     ApiError, CheckReport, CheckResult, CheckStatus, CheckToRun, CheckWork, Claim, ClaimOutcome,
     DispositionKind, DispositionOutcome, DispositionWork, Evidence, ExportItem, ExportReport,
-    ExportReportStatus, ExportWork, FailureKind, FormatBasis, FormatEvidence, Granted, ItemCheck,
-    ItemFormat, Lease, LeaseKey, ObjectLocation, ReportStatus, ResultStatus,
-    UploadOutcome as UploadReportStatus, Work,
+    ExportReportStatus, ExportWork, FailureKind, FixityReport, FixityWork, FormatBasis,
+    FormatEvidence, Granted, ItemCheck, ItemFormat, Lease, LeaseKey, ObjectLocation, ReportStatus,
+    ResultStatus, UploadOutcome as UploadReportStatus, Work,
 };
 
 type BigInt = u64;
@@ -44,6 +44,7 @@ operations! {
     ExtendLeases from "src/client/operations/extend_leases.graphql";
     ReportChecks from "src/client/operations/claims.graphql";
     ReportDispositions from "src/client/operations/report_dispositions.graphql";
+    ReportFixity from "src/client/operations/report_fixity.graphql";
     ReportUploads from "src/client/operations/report_uploads.graphql";
     ReportExport from "src/client/operations/report_export.graphql";
     FailJobs from "src/client/operations/fail_jobs.graphql";
@@ -131,6 +132,11 @@ macro_rules! claim_from {
                         source: work.source.into(),
                         target: work.target.into(),
                     }),
+                    Typed::FixityWork(work) => Self::Fixity(FixityWork {
+                        check: id(&work.check_id)?,
+                        size: work.size,
+                        object: work.object.into(),
+                    }),
                     Typed::ExportWork(work) => Self::Export(ExportWork {
                         export: id(&work.export_id)?,
                         reference: work.reference,
@@ -204,6 +210,23 @@ impl From<&CheckReport> for report_checks::CheckReportInput {
             lease_token: report.lease.token.clone(),
             object_etag: report.object_etag.clone(),
             results: report.results.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&FixityReport> for report_fixity::FixityReportInput {
+    fn from(report: &FixityReport) -> Self {
+        let measured = report.measured.as_ref();
+        Self {
+            job_id: report.lease.job.to_string(),
+            lease_token: report.lease.token.clone(),
+            measured: measured.map(|measured| report_fixity::FixityMeasuredInput {
+                size: measured.size,
+                sha256: measured.sha256.clone(),
+                sha512: measured.sha512.clone(),
+            }),
+            object_etag: report.object_etag.clone(),
+            engine: report.engine.clone(),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What the API gives to do: claims, leases and the three kinds of work.
+//! What the API gives to do: claims, leases and the four kinds of work.
 //!
 //! Always: whoever holds a [`Work`] holds the lease that came with it.
 
 use chrono::{DateTime, Utc};
-use contract::{ExportId, JobId, VersionId};
+use contract::{ExportId, FixityCheckId, JobId, VersionId};
 use serde::{Deserialize, Serialize};
 
 /// What became of the wish to have a job.
@@ -85,6 +85,8 @@ pub enum Work {
     Disposition(DispositionWork),
     /// Write a package.
     Export(ExportWork),
+    /// Read again what is kept.
+    Fixity(FixityWork),
 }
 
 impl Work {
@@ -94,6 +96,7 @@ impl Work {
             Self::Check(_) => "check",
             Self::Disposition(_) => "disposition",
             Self::Export(_) => "export",
+            Self::Fixity(_) => "fixity",
         }
     }
 }
@@ -158,6 +161,17 @@ pub struct DispositionWork {
     pub source: ObjectLocation,
     /// To where.
     pub target: ObjectLocation,
+}
+
+/// Something that is kept, to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixityWork {
+    /// For which check.
+    pub check: FixityCheckId,
+    /// How many bytes there should be.
+    pub size: u64,
+    /// Where it is. No `ETag`: whatever stands there now is what is kept.
+    pub object: ObjectLocation,
 }
 
 /// A package to write.

@@ -1,7 +1,7 @@
 //! The loop between the queue and the jobs.
 //!
 //! Owns how many jobs run, how long a message stays hidden, and what becomes of it afterwards.
-//! Does not own what a job does (`checks`, `dispositions`, `exports`) or how a result reaches the
+//! Does not own what a job does (`checks`, `dispositions`, `exports`, `fixity`) or how a result reaches the
 //! database (the API).
 //!
 //! Always: no place, no receive; each message is settled alone; a message is deleted only when it
@@ -56,7 +56,7 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn new(deps: Arc<Deps>, queue: Arc<dyn Queue>, shutdown: &Shutdown) -> Self {
-        let slots = Slots::new(deps.config.jobs, deps.config.exports);
+        let slots = Slots::new(deps.config.jobs, deps.config.exports, deps.config.fixity);
         Self {
             crew: Crew {
                 deps,

@@ -2,7 +2,7 @@
 //!
 //! Always: a place is given back when its holder is dropped, however it ended. An export gives
 //! its place to others at once and waits for one of the places of exports, so that however many
-//! exports are asked for, checks go on.
+//! exports are asked for, checks go on. So does what reads again what is kept, which is in no hurry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// How many exports may wait in a worker. They cost no more than a lease that is kept.
 const WAITING_EXPORTS: usize = 16;
+
+/// How many fixity checks may wait in a worker; the API announces fewer.
+const WAITING_FIXITY: usize = 64;
 
 /// How long a free place waits for others, so that small jobs are received and claimed together.
 const LINGER: Duration = Duration::from_millis(5);
@@ -23,18 +26,40 @@ pub(super) type Permit = OwnedSemaphorePermit;
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
     jobs: Arc<Semaphore>,
-    exports: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    exports: Beside,
+    fixity: Beside,
     /// With so many free places it is not waited for more.
     enough: usize,
 }
 
+/// Places beside those that everything begins in.
+#[derive(Debug, Clone)]
+struct Beside {
+    places: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Beside {
+    fn new(places: usize, waiting: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(places.max(1))),
+            waiting: Arc::new(Semaphore::new(waiting)),
+        }
+    }
+
+    async fn exchange(&self, permit: Permit) -> Option<Permit> {
+        drop(permit);
+        let _waiting = self.waiting.clone().try_acquire_owned().ok()?;
+        self.places.clone().acquire_owned().await.ok()
+    }
+}
+
 impl Slots {
-    pub(super) fn new(jobs: usize, exports: usize) -> Self {
+    pub(super) fn new(jobs: usize, exports: usize, fixity: usize) -> Self {
         Self {
             jobs: Arc::new(Semaphore::new(jobs.max(1))),
-            exports: Arc::new(Semaphore::new(exports.max(1))),
-            waiting: Arc::new(Semaphore::new(WAITING_EXPORTS)),
+            exports: Beside::new(exports, WAITING_EXPORTS),
+            fixity: Beside::new(fixity, WAITING_FIXITY),
             enough: (jobs / 2).max(1),
         }
     }
@@ -62,10 +87,13 @@ impl Slots {
     }
 
     /// Exchanges a place for one of an export. `None`: too many exports wait already.
-    pub(super) async fn exchange(&self, permit: Permit) -> Option<Permit> {
-        drop(permit);
-        let _waiting = self.waiting.clone().try_acquire_owned().ok()?;
-        self.exports.clone().acquire_owned().await.ok()
+    pub(super) async fn for_export(&self, permit: Permit) -> Option<Permit> {
+        self.exports.exchange(permit).await
+    }
+
+    /// Exchanges a place for one of a fixity check. `None`: too many wait already.
+    pub(super) async fn for_fixity(&self, permit: Permit) -> Option<Permit> {
+        self.fixity.exchange(permit).await
     }
 }
 
@@ -77,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_free_places_are_taken_but_no_more_than_asked_for() {
-        let slots = Slots::new(6, 1);
+        let slots = Slots::new(6, 1, 1);
         let four = slots.take(4).await;
         assert_eq!(four.len(), 4);
         let rest = slots.take(10).await;
@@ -89,7 +117,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_waits_only_a_moment_for_others() {
-        let slots = Slots::new(4, 1);
+        let slots = Slots::new(4, 1, 1);
         let mut held = slots.take(4).await;
         held.truncate(3);
         let begun = Instant::now();
@@ -99,12 +127,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_export_gives_its_place_to_others_while_it_waits() {
-        let slots = Slots::new(1, 1);
+        let slots = Slots::new(1, 1, 1);
         let mut place = slots.take(1).await;
-        let first = slots.exchange(place.remove(0)).await;
+        let first = slots.for_export(place.remove(0)).await;
         assert!(first.is_some());
         let mut place = slots.take(1).await;
-        let mut second = Box::pin(slots.exchange(place.remove(0)));
+        let mut second = Box::pin(slots.for_export(place.remove(0)));
         assert!(futures::poll!(&mut second).is_pending());
         assert_eq!(slots.take(1).await.len(), 1, "the place is free again");
         drop(first);
@@ -113,12 +141,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn exports_that_wait_have_a_bound() {
-        let slots = Slots::new(1, 1);
+        let slots = Slots::new(1, 1, 1);
         let mut waiting = Vec::new();
         let mut running = None;
         for nth in 0..=WAITING_EXPORTS {
             let place = slots.take(1).await.remove(0);
-            let mut exchange = Box::pin(slots.exchange(place));
+            let mut exchange = Box::pin(slots.for_export(place));
             match futures::poll!(&mut exchange) {
                 std::task::Poll::Ready(place) => running = place,
                 std::task::Poll::Pending => waiting.push(exchange),
@@ -127,6 +155,18 @@ mod tests {
         }
         assert!(running.is_some());
         let place = slots.take(1).await.remove(0);
-        assert!(slots.exchange(place).await.is_none());
+        assert!(slots.for_export(place).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_verified_holds_up_neither_checks_nor_exports() {
+        let slots = Slots::new(1, 1, 1);
+        let first = slots.for_fixity(slots.take(1).await.remove(0)).await;
+        assert!(first.is_some());
+        let mut second = Box::pin(slots.for_fixity(slots.take(1).await.remove(0)));
+        assert!(futures::poll!(&mut second).is_pending());
+        let export = slots.for_export(slots.take(1).await.remove(0)).await;
+        assert!(export.is_some(), "an export has a place of its own");
+        assert_eq!(slots.take(1).await.len(), 1, "and a check finds one free");
     }
 }

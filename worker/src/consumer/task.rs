@@ -18,7 +18,7 @@ use super::slots::{Permit, Slots};
 use crate::client::{Claim, ExportReport, Failure, FailureKind, Granted, Lease, Work};
 use crate::deps::Deps;
 use crate::job::{Interrupt, JobError, Signal, signal};
-use crate::{checks, dispositions, exports};
+use crate::{checks, dispositions, exports, fixity};
 
 /// How long a job that was told to end may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -107,7 +107,7 @@ impl Crew {
                 }
                 Work::Export(work) => {
                     if let Some(job) = permit.take() {
-                        *permit = self.slots.exchange(job).await;
+                        *permit = self.slots.for_export(job).await;
                     }
                     if permit.is_none() {
                         return Err(JobError::NotNow(
@@ -117,11 +117,22 @@ impl Crew {
                     // It listens to the signal itself, because it has something to clean up.
                     exports::run(deps, lease, work, signal).await.map(|()| None)
                 }
+                Work::Fixity(work) => {
+                    if let Some(job) = permit.take() {
+                        *permit = self.slots.for_fixity(job).await;
+                    }
+                    if permit.is_none() {
+                        return Err(JobError::NotNow(
+                            "too many fixity checks wait in this worker".to_owned(),
+                        ));
+                    }
+                    fixity::run(deps, lease, work).await.map(|()| None)
+                }
             }
         };
         let end = match &granted.work {
             Work::Export(_) => work.await,
-            Work::Check(_) | Work::Disposition(_) => tokio::select! {
+            Work::Check(_) | Work::Disposition(_) | Work::Fixity(_) => tokio::select! {
                 biased;
                 end = work => end,
                 why = signal.raised() => Err(JobError::Interrupted(why)),

@@ -169,6 +169,19 @@ impl Objects {
         ObjectReader::new(self.clone(), at.clone())
     }
 
+    /// Whether the store lists an object. [`ObjectError::Missing`]: there is no such bucket.
+    pub(crate) async fn is_listed(&self, at: &ObjectLocation) -> Result<bool, ObjectError> {
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&at.bucket)
+            .prefix(&at.key)
+            .max_keys(1);
+        let listed = request.send().await.map_err(ObjectError::from)?;
+        let mut keys = listed.contents().iter().filter_map(|found| found.key());
+        Ok(keys.any(|key| key == at.key))
+    }
+
     /// Deletes an object. Deleting what is gone already is no error.
     pub(crate) async fn delete(&self, at: &ObjectLocation) -> Result<(), ObjectError> {
         let request = self.client.delete_object().bucket(&at.bucket).key(&at.key);

@@ -10,5 +10,6 @@ mod credentials;
 mod dispositions;
 mod exports;
 mod faults;
+mod fixity;
 mod uploads;
 mod world;

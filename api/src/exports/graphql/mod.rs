@@ -12,6 +12,7 @@ use contract::{ExportId, TransferId};
 use super::{Export, MAX_RECORDS, Selection, service, store, why_waiting};
 use crate::{
     Error,
+    fixity::graphql::FixityObject,
     graphql::{
         context::{app, caller},
         errors::Result,
@@ -136,6 +137,11 @@ impl ExportObject {
     ) -> Result<Option<Download>> {
         let found = service::download(app(ctx)?, &self.0, expires_in).await?;
         Ok(found.map(Into::into))
+    }
+
+    /// Whether the package is still the one that was made.
+    async fn fixity(&self) -> FixityObject {
+        FixityObject::of_export(self.0.clone())
     }
 
     /// When it was asked for.

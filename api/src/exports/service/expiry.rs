@@ -116,6 +116,7 @@ mod tests {
             error: None,
             created_at: at,
             finished_at: None,
+            verified_at: None,
             expires_at: seconds_left.map(|left| at + TimeDelta::seconds(left)),
         }
     }

@@ -22,7 +22,7 @@ use crate::{
 
 pub use expiry::{download, expire};
 pub use work::{
-    ExportWorkData, ItemPage, Report, Reported, items, job_died, report, work_for_claim,
+    ExportWorkData, ItemPage, Report, Reported, damaged, items, job_died, report, work_for_claim,
 };
 
 /// An export to be.
@@ -83,6 +83,7 @@ pub async fn request(
         created_at: unit.now(),
         finished_at: None,
         expires_at: None,
+        verified_at: None,
     };
     let mut row = store::insert(&mut unit, row).await?;
     let sum = store::pin(&unit, row.id, &new.selection).await?;

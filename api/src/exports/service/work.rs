@@ -121,6 +121,12 @@ pub async fn job_died(unit: &mut Unit, export_id: Uuid, reason: &str) -> Result<
     }
 }
 
+/// The kept package is not the one that was made. The caller has locked the export.
+pub async fn damaged(unit: &mut Unit, mut row: Export, why: &str) -> Result<Export, Error> {
+    row.error = Some(why.chars().take(REASON).collect());
+    step(unit, row, Input::Damage, "export.fixityFailed").await
+}
+
 async fn fail(unit: &mut Unit, mut row: Export, reason: &str) -> Result<Export, Error> {
     row.error = Some(reason.chars().take(REASON).collect());
     step(unit, row, Input::Fail, "export.failed").await

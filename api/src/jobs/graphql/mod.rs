@@ -46,6 +46,8 @@ pub enum JobKind {
     Disposition,
     /// Pack an export.
     Export,
+    /// Read again what is kept.
+    Fixity,
 }
 
 /// Work for a worker, as operators see it.
@@ -69,7 +71,7 @@ impl JobObject {
         &self.0.queue
     }
 
-    /// The version or export that it is about.
+    /// The version, export or fixity check that it is about.
     async fn subject_id(&self) -> ID {
         id(subject(&self.0))
     }
@@ -129,7 +131,7 @@ pub struct JobFilter {
     status: Option<JobStatus>,
     /// What sort of work.
     kind: Option<JobKind>,
-    /// About this version or export.
+    /// About this version, export or fixity check.
     subject_id: Option<ID>,
 }
 

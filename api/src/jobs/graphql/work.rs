@@ -18,7 +18,9 @@ use crate::{
         fail::{self, Failed, Failure},
         lease,
         reported::{ReportStatus, Reported},
-        work::{Answer, CheckWork, Claim, DispositionWork, Lease, ObjectLocation, Work},
+        work::{
+            Answer, CheckWork, Claim, DispositionWork, FixityWork, Lease, ObjectLocation, Work,
+        },
     },
     versions::{Disposition, graphql::VersionStatus},
 };
@@ -100,6 +102,8 @@ pub enum WorkUnion {
     Disposition(DispositionWorkObject),
     /// Pack an export.
     Export(ExportWorkObject),
+    /// Read again what is kept.
+    Fixity(FixityWorkObject),
 }
 
 impl From<Work> for WorkUnion {
@@ -108,6 +112,7 @@ impl From<Work> for WorkUnion {
             Work::Check(work) => Self::Check(work.into()),
             Work::Disposition(work) => Self::Disposition(work.into()),
             Work::Export(work) => Self::Export(ExportWorkObject(work)),
+            Work::Fixity(work) => Self::Fixity(work.into()),
         }
     }
 }
@@ -152,6 +157,28 @@ impl From<CheckWork> for CheckWorkObject {
             file_name: work.version.file_name,
             size: BigInt(work.version.size),
             sha256: work.version.sha256,
+        }
+    }
+}
+
+/// Read what stands there now, from its first byte to its last, and report what it amounts to (`reportFixity`).
+#[derive(SimpleObject)]
+#[graphql(name = "FixityWork")]
+pub struct FixityWorkObject {
+    /// For which check.
+    check_id: ID,
+    /// How many bytes there should be.
+    size: BigInt,
+    /// Where it is.
+    object: ObjectLocation,
+}
+
+impl From<FixityWork> for FixityWorkObject {
+    fn from(work: FixityWork) -> Self {
+        Self {
+            check_id: id(work.check),
+            size: BigInt(work.size),
+            object: work.object,
         }
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::shop::Shop;
 use crate::{
+    fixity,
     jobs::{Kind, Status, dispatcher::Dispatcher},
     unit::NewJob,
 };
@@ -123,6 +124,23 @@ async fn a_long_lane_does_not_delay_a_short_one() {
         queue.lanes().iter().position(|lane| *lane == other),
         Some(1)
     );
+}
+
+#[tokio::test]
+async fn however_much_is_to_be_verified_little_of_it_is_announced_and_an_upload_beside_it() {
+    let shop = Shop::new().await;
+    for lane in [fixity::SCHEDULED_LANE, fixity::ASKED_LANE] {
+        add(&shop, lane.as_u128(), 100, JOBS_QUEUE).await;
+    }
+    let version = shop.uploaded("a.pdf").await;
+    let queue = Arc::<Sent>::default();
+    let mut dispatcher = dispatcher(&shop, queue.clone());
+    assert_eq!(dispatcher.round().await.ok(), Some(33));
+    assert_eq!(dispatcher.round().await.ok(), Some(0));
+    let job = shop.open(version.id, Kind::Check).await.remove(0);
+    assert_eq!(job.status, Status::Published);
+    let own = shop.transfer.id.simple().to_string();
+    assert_eq!(queue.lanes().iter().position(|lane| *lane == own), Some(0));
 }
 
 #[tokio::test]

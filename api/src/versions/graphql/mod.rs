@@ -11,6 +11,7 @@ use super::{Basis, Decision, Format, Outcome, Version, decision, format, service
 use crate::{
     Error,
     checks::graphql::{CheckObject, list_history},
+    fixity::graphql::FixityObject,
     graphql::{
         context::{app, caller, loaders},
         errors::Result,
@@ -141,6 +142,11 @@ impl VersionObject {
         decision(&self.0).map(Into::into)
     }
 
+    /// Whether its kept bytes are still those that were accepted.
+    async fn fixity(&self) -> FixityObject {
+        FixityObject::of_version(self.0.clone())
+    }
+
     /// A URL to download it from, as an attachment: only when ACCEPTED. `expiresIn` is 1 to 3600 seconds, 60 by default.
     async fn download(
         &self,
@@ -217,7 +223,7 @@ pub struct DecisionObject {
     outcome: VersionStatus,
     /// The revision of the policy that it was taken under.
     policy_revision: i32,
-    /// A person's subject, or `policy`.
+    /// A person's subject, `policy`, or `fixity`.
     by: String,
     /// What spoke for it.
     reasons: Vec<String>,

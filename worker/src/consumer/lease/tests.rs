@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::*;
 use crate::client::{
     ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportReport,
-    Extended, Failure, ItemPage, ReportOutcome, UploadOutcome,
+    Extended, Failure, FixityReport, ItemPage, ReportOutcome, UploadOutcome,
 };
 use crate::uploads::event::Written;
 
@@ -87,6 +87,10 @@ impl Api for Fake {
         &self,
         _: &[DispositionReport],
     ) -> Result<Vec<ReportOutcome>, ApiError> {
+        Err(ELSEWHERE)
+    }
+
+    async fn report_fixity(&self, _: &[FixityReport]) -> Result<Vec<ReportOutcome>, ApiError> {
         Err(ELSEWHERE)
     }
 

@@ -9,8 +9,8 @@ use contract::JobId;
 use tokio::sync::Notify;
 use worker::client::{
     Api, ApiError, CheckReport, ChecksOutcome, Claim, ClaimOutcome, DispositionReport,
-    ExportAnswer, ExportItem, ExportReport, Extended, Failure, FailureKind, Granted, ItemPage,
-    Lease, LeaseKey, ReportOutcome, ReportStatus, UploadOutcome, Work,
+    ExportAnswer, ExportItem, ExportReport, Extended, Failure, FailureKind, FixityReport, Granted,
+    ItemPage, Lease, LeaseKey, ReportOutcome, ReportStatus, UploadOutcome, Work,
 };
 use worker::uploads::event::Written;
 
@@ -37,6 +37,7 @@ pub(crate) struct Job {
     pub(crate) extended: u32,
     pub(crate) checks: Vec<CheckReport>,
     pub(crate) dispositions: Vec<DispositionReport>,
+    pub(crate) fixity: Vec<FixityReport>,
     pub(crate) exports: Vec<ExportReport>,
     pub(crate) failures: Vec<(FailureKind, String)>,
 }
@@ -79,6 +80,7 @@ impl FakeApi {
             extended: 0,
             checks: Vec::new(),
             dispositions: Vec::new(),
+            fixity: Vec::new(),
             exports: Vec::new(),
             failures: Vec::new(),
         };
@@ -253,6 +255,21 @@ impl Api for FakeApi {
         let mut outcomes = Vec::new();
         for report in reports {
             let keep = |job: &mut Job| job.dispositions.push(report.clone());
+            outcomes.push(Self::report(&mut state, &report.lease, true, keep));
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(outcomes)
+    }
+
+    async fn report_fixity(
+        &self,
+        reports: &[FixityReport],
+    ) -> Result<Vec<ReportOutcome>, ApiError> {
+        let mut state = self.call("reportFixity")?;
+        let mut outcomes = Vec::new();
+        for report in reports {
+            let keep = |job: &mut Job| job.fixity.push(report.clone());
             outcomes.push(Self::report(&mut state, &report.lease, true, keep));
         }
         drop(state);
