@@ -5,7 +5,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{export, identify, migrate, schema, serve, signatures, token, transfer, verify};
+use crate::{
+    documents, export, identify, migrate, schema, serve, signatures, token, transfer, verify,
+};
 
 /// A records repository that can prove what it holds.
 #[derive(Debug, Parser)]
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Migrate(migrate::Arguments),
     /// Print the API's schema
     Schema(schema::Arguments),
+    /// Print what our own programs ask of the API
+    Documents(documents::Arguments),
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod flow;
+mod graphql_http;
+mod graphql_limits;
 mod identity;
 mod mutations;
 mod readme;

@@ -34,6 +34,7 @@ pub use reports::{
     FormatEvidence, FormatMatch, ReportOutcome, ReportStatus, ResultStatus, UploadOutcome,
 };
 pub use token::{StaticToken, TokenSource};
+pub use typed::documents;
 pub use work::{
     CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportWork,
     Extended, Granted, Lease, LeaseKey, ObjectLocation, Work,
