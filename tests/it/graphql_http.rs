@@ -72,7 +72,7 @@ fn audit(url: &str, token: &str) -> Option<(bool, String)> {
         .output()
         .unwrap();
     let text = format!("{}{}", stdout(&output), stderr(&output));
-    println!("graphql-http: {text}");
+    eprintln!("graphql-http: {text}");
     Some((output.status.success(), text))
 }
 
@@ -363,7 +363,7 @@ fn only(documents: &[(&str, &str)]) -> TrustedDocuments {
 #[tokio::test]
 async fn only_trusted_documents_are_taken_where_there_is_a_list() {
     let world = world_with(|settings| {
-        settings.trusted = only(&[(&id_of(KNOWN), KNOWN), ("x-own:a", KNOWN)])
+        settings.trusted = only(&[(&id_of(KNOWN), KNOWN), ("x-own:a", KNOWN)]);
     })
     .await;
     let reader = world.reader();

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod access_matrix;
 mod api_keys;
 mod architecture;
 mod bad_input;
