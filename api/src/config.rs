@@ -13,6 +13,7 @@ use runtime::{
 };
 
 use crate::{
+    app::Limits,
     auth::oidc::{OidcSettings, Preset},
     graphql::settings::Configured,
     object_store::Buckets,
@@ -41,6 +42,8 @@ pub struct Config {
     pub identity: Identity,
     /// How it speaks GraphQL.
     pub graphql: Configured,
+    /// How long an announced job may stay unclaimed before it is announced again.
+    pub republish_after: Duration,
     /// How long requests and announcements under way may take when it stops.
     pub grace: Duration,
     /// What is logged.
@@ -289,6 +292,11 @@ pub const ROWS: &[Row] = &[
         "how long a client may take to read one message of a websocket",
     ),
     row(
+        "MUNIMENT_REPUBLISH_AFTER",
+        "`2m`",
+        "a job that was announced and not taken for so long is announced again, 1s to 1h: the message may be lost",
+    ),
+    row(
         "MUNIMENT_GRACE",
         "`25s`",
         "how long requests under way may take when it is stopped",
@@ -335,6 +343,10 @@ impl Config {
             check_queues: check_queues(read),
             identity: Identity::read(read),
             graphql: Configured::read(read),
+            republish_after: read
+                .duration("MUNIMENT_REPUBLISH_AFTER")
+                .within(Duration::from_secs(1)..=Duration::from_hours(1))
+                .or(Limits::default().republish_after),
             grace: read.duration("MUNIMENT_GRACE").or(Duration::from_secs(25)),
             telemetry: Telemetry::read(read),
         }
@@ -420,6 +432,7 @@ mod tests {
             ("MUNIMENT_OIDC_AUDIENCE", ""),
             ("MUNIMENT_OIDC_ISSUER", "http://id.example.org"),
             ("MUNIMENT_OIDC_PRESET", "okta"),
+            ("MUNIMENT_REPUBLISH_AFTER", "2h"),
             ("MUNIMENT_STATUS_INVALID", "500"),
         ];
         assert_eq!(problems(&wrong), wrong.map(|(name, _)| name));
