@@ -40,23 +40,27 @@ need_tools() {
   tools_found || missing+=("bagit, ministack, boto3, cfn-lint (python3 with venv, PyPI): the tests against bagit-python, S3, SQS and the AWS templates are left out")
 }
 
-# The provider that tokens come from in tests/it/identity.rs: tests/oidc with what its lock names, beside the build.
-oidc="${CARGO_TARGET_DIR:-target}/tests-oidc"
-oidc_found() { [ -d "$oidc/node_modules/oidc-provider" ] && cmp -s tests/oidc/package-lock.json "$oidc/package-lock.json"; }
+# What runs in Node.js: the provider that tokens come from in tests/it/identity.rs (tests/oidc), and the audit of
+# GraphQL over HTTP in tests/it/graphql_http.rs (tests/audit), each with what its lock names, beside the build.
+npm_folder() { echo "${CARGO_TARGET_DIR:-target}/tests-$1"; }
+npm_found() { [ -d "$(npm_folder "$1")/node_modules/$2" ] && cmp -s "tests/$1/package-lock.json" "$(npm_folder "$1")/package-lock.json"; }
 
 node_found() { command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null; }
 
-need_oidc() {
+# need_npm FOLDER PACKAGE SCRIPT WHAT-IS-LEFT-OUT
+need_npm() {
   command -v node >/dev/null || debian nodejs
   command -v npm >/dev/null || debian npm
+  local folder
+  folder="$(npm_folder "$1")"
   if node_found; then
-    mkdir -p "$oidc"
-    if ! oidc_found; then
-      echo "tests/run: installing oidc-provider into $oidc" >&2
-      cp tests/oidc/package.json tests/oidc/package-lock.json "$oidc/"
-      (cd "$oidc" && npm ci --no-audit --no-fund --silent) >&2 || rm -f "$oidc/package-lock.json"
+    mkdir -p "$folder"
+    if ! npm_found "$1" "$2"; then
+      echo "tests/run: installing $2 into $folder" >&2
+      cp "tests/$1/package.json" "tests/$1/package-lock.json" "$folder/"
+      (cd "$folder" && npm ci --no-audit --no-fund --silent) >&2 || rm -f "$folder/package-lock.json"
     fi
-    cp tests/oidc/provider.mjs "$oidc/"
+    cp "tests/$1/$3" "$folder/"
   fi
-  oidc_found || missing+=("an OpenID Connect provider (Node.js 18 or later with npm, npm package oidc-provider): the tests with its tokens are left out")
+  npm_found "$1" "$2" || missing+=("npm package $2 (Node.js 18 or later with npm): $4 left out")
 }

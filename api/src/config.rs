@@ -15,6 +15,7 @@ use runtime::{
 use crate::{
     app::Limits,
     auth::oidc::{OidcSettings, Preset},
+    graphql::settings::Configured,
     object_store::Buckets,
 };
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub check_queues: BTreeMap<String, String>,
     /// Who tells who somebody is.
     pub identity: Identity,
+    /// How it speaks GraphQL.
+    pub graphql: Configured,
     /// How long an announced job may stay unclaimed before it is announced again.
     pub republish_after: Duration,
     /// How long requests and announcements under way may take when it stops.
@@ -214,6 +217,81 @@ pub const ROWS: &[Row] = &[
         "in place of a provider: file of a key pair that signs tokens; `muniment token --data DIR` makes it, `DIR/identity/token-key.p8`, and tokens",
     ),
     row(
+        "MUNIMENT_INTROSPECTION",
+        "`signed-in`",
+        "who may ask for the schema, and is told which field was probably meant: `everyone`, `signed-in` or `nobody`",
+    ),
+    row(
+        "MUNIMENT_TRUSTED_DOCUMENTS",
+        "none",
+        "files of the only documents that are taken, with commas; `muniment documents` prints those of our own programs",
+    ),
+    row(
+        "MUNIMENT_OTHER_DOCUMENTS",
+        "`false`",
+        "`true`: other documents are taken beside those of the files",
+    ),
+    row(
+        "MUNIMENT_STATUS_INVALID",
+        "`400`",
+        "the status of a document that is not valid, for `application/graphql-response+json`; `422` as newer drafts have it",
+    ),
+    row(
+        "MUNIMENT_LIMIT_BODY",
+        "`8MiB`",
+        "the most bytes of a request",
+    ),
+    row(
+        "MUNIMENT_LIMIT_TOKENS",
+        "`10000`",
+        "the most tokens of a document",
+    ),
+    row(
+        "MUNIMENT_LIMIT_DEPTH",
+        "`15`",
+        "the most fields in one another",
+    ),
+    row(
+        "MUNIMENT_LIMIT_ALIASES",
+        "`100`",
+        "the most aliases of an operation",
+    ),
+    row(
+        "MUNIMENT_LIMIT_ROOT_FIELDS",
+        "`30`",
+        "the most fields that an operation begins with",
+    ),
+    row(
+        "MUNIMENT_LIMIT_DIRECTIVES",
+        "`50`",
+        "the most directives of an operation",
+    ),
+    row(
+        "MUNIMENT_LIMIT_COMPLEXITY",
+        "`50000`",
+        "what an operation may cost: a field is 1, a list 50 and its fields for each item that its page may have",
+    ),
+    row(
+        "MUNIMENT_LIMIT_ERRORS",
+        "`20`",
+        "the most errors that are answered",
+    ),
+    row(
+        "MUNIMENT_LIMIT_TIME",
+        "`1m`",
+        "how long a query or mutation may take",
+    ),
+    row(
+        "MUNIMENT_LIMIT_OPERATIONS",
+        "`100`",
+        "the most operations of one websocket at a time",
+    ),
+    row(
+        "MUNIMENT_LIMIT_SEND",
+        "`20s`",
+        "how long a client may take to read one message of a websocket",
+    ),
+    row(
         "MUNIMENT_REPUBLISH_AFTER",
         "`2m`",
         "a job that was announced and not taken for so long is announced again, 1s to 1h: the message may be lost",
@@ -264,6 +342,7 @@ impl Config {
             queues: Queues::read(read),
             check_queues: check_queues(read),
             identity: Identity::read(read),
+            graphql: Configured::read(read),
             republish_after: read
                 .duration("MUNIMENT_REPUBLISH_AFTER")
                 .within(Duration::from_secs(1)..=Duration::from_hours(1))
@@ -346,11 +425,15 @@ mod tests {
             ("MUNIMENT_DATABASE_CONNECTIONS", "1"),
             ("MUNIMENT_DATABASE_URL", "mysql://u:secret@db/muniment"),
             ("MUNIMENT_GRACE", "soon"),
+            ("MUNIMENT_INTROSPECTION", "some"),
+            ("MUNIMENT_LIMIT_DEPTH", "0"),
+            ("MUNIMENT_LIMIT_TIME", "1ms"),
             ("MUNIMENT_LISTNE", "a"),
             ("MUNIMENT_OIDC_AUDIENCE", ""),
             ("MUNIMENT_OIDC_ISSUER", "http://id.example.org"),
             ("MUNIMENT_OIDC_PRESET", "okta"),
             ("MUNIMENT_REPUBLISH_AFTER", "2h"),
+            ("MUNIMENT_STATUS_INVALID", "500"),
         ];
         assert_eq!(problems(&wrong), wrong.map(|(name, _)| name));
     }

@@ -102,10 +102,11 @@ fn run(cli: &Cli) -> Result<(), String> {
     let config = settings
         .read(Config::read)
         .map_err(|problems| problems.to_string())?;
+    let graphql = config.graphql.load()?;
     if cli.check_config {
         return say("the settings can be used\n");
     }
-    wait_for(&config.telemetry.clone(), serve(config))
+    wait_for(&config.telemetry.clone(), serve(config, graphql))
 }
 
 fn wait_for(
@@ -156,7 +157,7 @@ async fn migrate(url: &SecretString) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve(config: Config) -> Result<(), String> {
+async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), String> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("{} cannot be listened on: {error}", config.listen))?;
@@ -214,7 +215,7 @@ async fn serve(config: Config) -> Result<(), String> {
     drop(shutdown.spawn("metrics", async move {
         telemetry::measures::keep(&stop).await;
     }));
-    let router = api::server::router(app, verifier);
+    let router = api::server::router(app, verifier, graphql);
     let address = api::server::serve(listener, router, &shutdown)
         .map_err(|error| format!("the server did not start: {error}"))?;
     tracing::info!(%address, "the API begins");

@@ -25,11 +25,20 @@ pub const DEFAULT: i32 = 20;
 /// What a list costs before any of its items: a statement of its own.
 const LIST: usize = 50;
 
+/// More than anything may cost, and far from where a sum would run over: costs are added up before `first` is
+/// looked at.
+const FAR_TOO_MUCH: usize = 1 << 40;
+
 /// What a list may cost: itself, and each item that it may hold.
 pub fn cost(first: Option<i32>, last: Option<i32>, item: usize) -> usize {
     let count = first.or(last).unwrap_or(DEFAULT).unsigned_abs();
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    count.saturating_mul(item).saturating_add(LIST)
+    cost_of(count, item).saturating_add(LIST)
+}
+
+/// What things may cost that are named one by one.
+pub fn cost_of(count: usize, item: usize) -> usize {
+    count.saturating_mul(item).min(FAR_TOO_MUCH)
 }
 
 /// The four arguments of a connection.
@@ -300,6 +309,17 @@ mod tests {
             page(Some(1), Some(1)),
             Err(Error::BadInput { .. })
         ));
+    }
+
+    #[test]
+    fn what_costs_far_too_much_can_still_be_added_up() {
+        let mut item = 1;
+        for _ in 0..20 {
+            item = cost(Some(i32::MIN), None, item);
+        }
+        assert!(item > 1_000_000 && item.checked_mul(100_000).is_some());
+        assert_eq!(cost(None, Some(2), 3), 56);
+        assert_eq!(cost(None, None, 1), 70);
     }
 
     proptest::proptest! {

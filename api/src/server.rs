@@ -20,21 +20,17 @@ use crate::{
     App,
     api_keys::verifier::WithApiKeys,
     auth::token::TokenVerifier,
-    graphql::{self, http::Endpoint},
+    graphql::{self, Endpoint, Settings},
 };
 
-/// The largest body of a request, in bytes: 500 records with what they mostly hold are less.
-pub const BODY: usize = 8 << 20;
 /// How long a part may take to say that it is ready.
 const READY: Duration = Duration::from_secs(3);
 
 /// The routes over an [`App`]. API keys are taken beside the tokens of `verifier`.
-pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
-    let endpoint = Endpoint {
-        schema: graphql::schema(app.clone()),
-        verifier: Arc::new(WithApiKeys::new(app.clone(), verifier)),
-        app,
-    };
+pub fn router(app: App, verifier: Arc<dyn TokenVerifier>, settings: Settings) -> Router {
+    let body = settings.limits.body;
+    let verifier = Arc::new(WithApiKeys::new(app.clone(), verifier));
+    let endpoint = Endpoint::new(app, verifier, settings);
     Router::new()
         .route(
             "/graphql",
@@ -44,7 +40,7 @@ pub fn router(app: App, verifier: Arc<dyn TokenVerifier>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(DefaultBodyLimit::max(body))
         .layer(CorsLayer::permissive())
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(endpoint)

@@ -6,7 +6,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    export, fixity, identify, migrate, schema, serve, signatures, token, transfer, verify,
+    documents, export, fixity, identify, migrate, schema, serve, signatures, token, transfer, verify,
 };
 
 /// A records repository that can prove what it holds.
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Migrate(migrate::Arguments),
     /// Print the API's schema
     Schema(schema::Arguments),
+    /// Print what our own programs ask of the API
+    Documents(documents::Arguments),
 }
 
 #[cfg(test)]

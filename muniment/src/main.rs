@@ -9,6 +9,7 @@
 mod cli;
 mod client;
 mod data_folder;
+mod documents;
 mod export;
 mod failure;
 #[cfg(test)]
@@ -100,6 +101,7 @@ fn carry_out(command: &Command, screen: &Screen) -> Result<Outcome, Failure> {
         Command::Signatures(command) => wait_for(signatures::run(command, screen)),
         Command::Token(arguments) => token::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
+        Command::Documents(arguments) => documents::run(arguments),
         Command::Transfer(arguments) => wait_for(transfer::run(arguments, screen)),
         Command::Fixity(arguments) => wait_for(fixity::run(arguments, screen)),
         Command::Export(arguments) => wait_for(export::run(arguments, screen)),

@@ -71,6 +71,8 @@ pub struct Settings {
     pub signatures: Option<SignatureFiles>,
     /// Times and sizes.
     pub limits: api::Limits,
+    /// How the API speaks GraphQL.
+    pub graphql: api::graphql::Settings,
     /// How the worker works.
     pub worker: worker::Config,
 }
@@ -86,6 +88,7 @@ impl Settings {
             clamd: None,
             signatures: None,
             limits: api::Limits::default(),
+            graphql: api::graphql::Settings::embedded(),
             worker: worker::Config {
                 name: "embedded".to_owned(),
                 // An interruption waits for the end of a receive.
@@ -189,7 +192,11 @@ impl System {
         drop(api.spawn("metrics", async move {
             runtime::telemetry::measures::keep(&stop).await;
         }));
-        let router = api::server::router(app.clone(), Arc::new(identity.clone()));
+        let router = api::server::router(
+            app.clone(),
+            Arc::new(identity.clone()),
+            settings.graphql.clone(),
+        );
         let address = api::server::serve(listener, router, &api)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
         let system = Self {

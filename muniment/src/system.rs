@@ -177,6 +177,11 @@ pub(crate) async fn migrate(data: &Path) -> Result<(), Failure> {
     process::migrate(&settings).await.map_err(explain)
 }
 
+/// The id of a document in a list of trusted ones.
+pub(crate) fn document_id(document: &str) -> String {
+    api::graphql::trusted::id_of(document)
+}
+
 /// The API's schema as SDL.
 pub(crate) fn schema() -> String {
     api::graphql::sdl()

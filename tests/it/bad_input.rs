@@ -184,13 +184,13 @@ async fn two_clients_that_add_the_same_version_number_get_one_version() {
 #[tokio::test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "twenty clients at once, all awaited below"
+    reason = "fifty clients at once, all awaited below"
 )]
-async fn the_same_key_replays_and_another_input_conflicts() {
+async fn the_same_key_fifty_times_at_once_replays_and_another_input_conflicts() {
     let world = World::start().await;
     let client = world.contributor();
     let open = "mutation($t: String!) { openTransfer(input: {clientMutationKey: \"k\", collection: {code: \"DEFAULT\"}, title: $t}) { transfer { id } } }";
-    let calls = (0..20).map(|_| {
+    let calls = (0..50).map(|_| {
         let client = client.clone();
         tokio::task::spawn(async move { client.send(open, json!({"t": "one"})).await.ok().clone() })
     });
@@ -200,7 +200,7 @@ async fn the_same_key_replays_and_another_input_conflicts() {
     }
     assert!(
         answers.iter().all(|answer| *answer == answers[0]),
-        "20 at once open one transfer"
+        "50 at once open one transfer"
     );
     assert_eq!(
         client.send(open, json!({"t": "two"})).await.code(),

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod access_matrix;
 mod api_keys;
 mod architecture;
 mod bad_input;
@@ -15,6 +16,8 @@ mod crash;
 mod faults;
 mod fixity;
 mod flow;
+mod graphql_http;
+mod graphql_limits;
 mod identity;
 mod model;
 mod mutations;

@@ -193,3 +193,123 @@ async fn a_websocket_that_does_not_keep_to_the_protocol_is_closed() {
     socket.send(json!({"type": "dance"})).await;
     assert_eq!(socket.closed().await, 4400);
 }
+
+#[tokio::test]
+async fn ten_thousand_subscriptions_of_one_socket_end_that_socket_and_no_other() {
+    let world = World::start().await;
+    let owner = world.contributor();
+    let transfer = owner.open_transfer("Watched by many").await;
+    let mut greedy = Socket::signed_in(owner.url(), owner.token()).await;
+    let mut modest = Socket::signed_in(owner.url(), owner.token()).await;
+    modest
+        .subscribe("1", PROGRESS, json!({"id": transfer}))
+        .await;
+    until(&mut modest, "1", |_| true).await;
+    for id in 0..10_000 {
+        let payload = json!({"query": "subscription { taskChanged { id } }"});
+        let message = json!({"type": "subscribe", "id": id.to_string(), "payload": payload});
+        // The server may have closed it already.
+        if !greedy.try_send(message).await {
+            break;
+        }
+    }
+    assert!(greedy.ended().await, "at most a hundred at a time");
+    owner.add_records(&transfer, &[("a.txt", b"a")]).await;
+    until(&mut modest, "1", |data| {
+        data["transferProgress"]["totals"]["versions"] == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_let_go_and_delays_nobody() {
+    let world = World::start_with(|settings| {
+        let limits = api::graphql::limits::QueryLimits {
+            send: std::time::Duration::from_secs(1),
+            ..api::graphql::limits::QueryLimits::default()
+        };
+        settings.graphql.limits = std::sync::Arc::new(limits);
+    })
+    .await;
+    let owner = world.contributor();
+    let mut deaf = Socket::signed_in(owner.url(), owner.token()).await;
+    // Each answer is large: what the network holds for the client is soon full.
+    let large = "{ __schema { types { name description fields { name description args { name description } } } } }";
+    for id in 0..90 {
+        let payload = json!({"query": large});
+        let message = json!({"type": "subscribe", "id": id.to_string(), "payload": payload});
+        if !deaf.try_send(message).await {
+            break;
+        }
+        // Others are answered all the while.
+        if id % 30 == 0 {
+            owner.send("{ viewer { subject } }", json!({})).await.ok();
+        }
+    }
+    assert!(deaf.is_let_go().await, "it is not waited for without end");
+    owner.send("{ viewer { subject } }", json!({})).await.ok();
+}
+
+#[tokio::test]
+async fn a_task_that_is_taken_away_is_not_watched_any_more() {
+    let world = World::start().await;
+    let (owner, reader) = (world.contributor(), world.reader());
+    let transfer = owner.open_transfer("Taken away").await;
+    let (record, _) = owner.deposit(&transfer, &[("a.txt", b"a")]).await.remove(0);
+    let add = "mutation($r: ID!) { addTask(input: {recordId: $r, title: \"zero\", assignee: \"rita\"}) { task { id } } }";
+    let added = owner.send(add, json!({"r": record})).await;
+    let task = added.ok()["addTask"]["task"]["id"].clone();
+    let mut socket = Socket::signed_in(reader.url(), reader.token()).await;
+    socket
+        .subscribe("1", "subscription { taskChanged { title } }", json!({}))
+        .await;
+    socket.subscribe("begun", "{ __typename }", json!({})).await;
+    assert_eq!(socket.next().await["id"], "begun");
+    assert_eq!(socket.next().await["type"], "complete");
+    let update = "mutation($t: ID!, $n: Int!, $title: String!, $who: String) { updateTask(input: {id: $t, expectedRevision: $n, title: $title, assignee: $who}) { task { id } } }";
+    for (revision, title, assignee) in [
+        (1, "one", "rita"),
+        (2, "secret", "connie"),
+        (3, "more secret", "connie"),
+        (4, "last", "rita"),
+    ] {
+        let input = json!({"t": task, "n": revision, "title": title, "who": assignee});
+        owner.send(update, input).await.ok();
+    }
+    let mut titles = Vec::new();
+    while titles.last().is_none_or(|title| title != "last") {
+        let message = socket.next().await;
+        let title = &message["payload"]["data"]["taskChanged"]["title"];
+        titles.push(title.as_str().unwrap_or_default().to_owned());
+    }
+    assert!(
+        titles.iter().all(|title| title == "one" || title == "last"),
+        "{titles:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_socket_that_says_nothing_or_shows_an_old_token_gets_nothing() {
+    let world = World::start().await;
+    let short = world.client_for(
+        "connie",
+        api::auth::Role::Contributor,
+        &["LOCAL"],
+        std::time::Duration::from_secs(1),
+    );
+    let transfer = short.open_transfer("Old").await;
+    let url = short.url().to_owned();
+    // Whoever does not introduce themselves is closed, in ten seconds, whatever else they say.
+    let mut silent = Socket::open(&url, "graphql-transport-ws").await.unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(silent.closed().await, 4408);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    // By now the token has ended.
+    let mut old = Socket::signed_in(&url, short.token()).await;
+    old.subscribe("1", PROGRESS, json!({"id": transfer})).await;
+    let text = old.next().await.to_string();
+    assert!(
+        text.contains("UNAUTHENTICATED") && !text.contains("totals"),
+        "{text}"
+    );
+}

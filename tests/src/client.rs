@@ -91,6 +91,16 @@ impl Client {
         Answer(answer.json().await.expect("the API answers JSON"))
     }
 
+    /// A request by GET, not sent yet.
+    pub fn get(&self, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        let url = reqwest::Url::parse_with_params(&self.url, parameters).expect("a URL");
+        let request = self.http.get(url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// Opens a subscription by server-sent events.
     pub async fn stream(&self, query: &str, variables: Value) -> reqwest::Response {
         let request = self

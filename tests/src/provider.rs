@@ -159,7 +159,11 @@ impl SecondApi {
         let clock = Arc::<HastyClock>::default();
         let settings = OidcSettings::new(provider.issuer(), AUDIENCE);
         let verifier = OpenIdConnect::new(settings, clock.clone()).expect("the settings are good");
-        let router = api::server::router(world.system().app().clone(), Arc::new(verifier));
+        let router = api::server::router(
+            world.system().app().clone(),
+            Arc::new(verifier),
+            api::graphql::Settings::default(),
+        );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port");

@@ -61,6 +61,38 @@ impl Socket {
             .expect("the server reads");
     }
 
+    /// Sends a message; answers whether the server still takes any.
+    pub async fn try_send(&mut self, message: Value) -> bool {
+        let sent = self.0.send(Message::text(message.to_string()));
+        matches!(tokio::time::timeout(PATIENCE, sent).await, Ok(Ok(())))
+    }
+
+    /// Whether the server ends the connection, in whichever way.
+    pub async fn ended(&mut self) -> bool {
+        let end = async {
+            loop {
+                match self.0.next().await {
+                    None | Some(Err(_) | Ok(Message::Close(_))) => return,
+                    Some(Ok(_)) => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, end).await.is_ok()
+    }
+
+    /// Whether the server ends the connection though nobody reads from it.
+    pub async fn is_let_go(&mut self) -> bool {
+        let ping = json!({"type": "pong"});
+        let began = std::time::Instant::now();
+        while began.elapsed() < PATIENCE {
+            if !self.try_send(ping.clone()).await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+
     /// The next message of the protocol.
     pub async fn next(&mut self) -> Value {
         match self.frame().await {

@@ -2,7 +2,7 @@
 //!
 //! Always: the match is exhaustive; the text of an internal or unavailable error goes to the log only.
 
-use async_graphql::ErrorExtensionValues;
+use async_graphql::{ErrorExtensionValues, ServerError};
 
 use crate::Error;
 
@@ -34,6 +34,12 @@ impl From<ClientError> for async_graphql::Error {
             extensions: Some(extensions),
         }
     }
+}
+
+/// The same for what fails before, or beside, a field.
+pub(super) fn server_error(error: Error) -> ServerError {
+    async_graphql::Error::from(ClientError::from(error))
+        .into_server_error(async_graphql::Pos::default())
 }
 
 /// The half of an error that a client may see.

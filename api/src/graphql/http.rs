@@ -1,55 +1,45 @@
-//! GraphQL over HTTP: one request in, one answer or a stream of them out.
+//! GraphQL over HTTP: one request in, one answer or a stream of them out
+//! (<https://graphql.github.io/graphql-over-http/draft/>).
 //!
-//! Owns content negotiation, the session of a request, and what every error carries. Does not own sockets
-//! (`server`).
+//! Owns methods, media types and statuses, and what every error carries. Does not own what a request may ask for
+//! (`endpoint`) or sockets (`server`).
 //!
-//! Always: only `application/json` is taken, so that no form of another site can call (CSRF); GET only reads;
-//! no batches; a request ends in time; every error has a code and the request's id.
+//! Always: only `application/json` is taken, and a token only from its header, so that no form of another site can
+//! call (CSRF); GET only reads; no batches; a request ends in time; every error has a code and the request's id.
 
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
-use async_graphql::{Data, Request, Response, ServerError, Value, parser::types::OperationType};
+use async_graphql::{Response, ServerError, Value, parser::types::OperationType};
 use axum::{
-    Json,
     body::Bytes,
-    extract::{FromRequestParts as _, Query, State, WebSocketUpgrade, rejection::BytesRejection},
+    extract::{FromRequestParts as _, State, WebSocketUpgrade, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response as HttpResponse, Sse, sse},
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use runtime::telemetry::trace;
-use serde::Deserialize;
-use serde_json::json;
+use serde::Serialize;
 use tracing::Instrument as _;
 
-use super::{ApiSchema, context::Session, document, loaders::Loaders, socket};
-use crate::{
-    App, Error,
-    auth::{Caller, token::TokenVerifier},
-    graphql::errors::Seen,
+use super::{
+    Endpoint,
+    endpoint::{Admitted, Asked},
+    errors::server_error,
+    negotiation::{Accepted, Media, is_json},
+    parameters::Parameters,
+    socket,
 };
+use crate::{App, Error};
 
-/// The longest that a query or mutation may take.
-pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
-/// The most errors that are answered.
-const ERRORS: usize = 20;
-
-/// What the handler works with.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// The schema.
-    pub schema: ApiSchema,
-    /// The handles.
-    pub app: App,
-    /// Who is who.
-    pub verifier: Arc<dyn TokenVerifier>,
-}
+/// The longest message of an error: the library repeats what was sent.
+const MESSAGE: usize = 1000;
+/// Who sends it is told in `extensions` what the request costs.
+const COST: &str = "muniment-cost";
 
 /// The id of a request: the client's, if it is one, else a new one.
 pub fn request_id(app: &App, headers: &HeaderMap) -> String {
@@ -65,43 +55,10 @@ pub fn request_id(app: &App, headers: &HeaderMap) -> String {
         .map_or_else(|| app.ids().uuid7().to_string(), str::to_owned)
 }
 
-impl Endpoint {
-    async fn session(&self, bearer: Option<&str>, request_id: &str) -> Option<Session> {
-        let token = bearer?;
-        Some(match self.verifier.verify(token).await {
-            Ok(actor) => Ok(Caller {
-                actor,
-                request_id: request_id.to_owned(),
-            }),
-            Err(error) => Err(error),
-        })
-    }
-
-    pub(super) async fn data(&self, bearer: Option<&str>, request_id: &str) -> Data {
-        let mut data = Data::default();
-        if let Some(session) = self.session(bearer, request_id).await {
-            if let Ok(caller) = &session {
-                data.insert(Loaders::new(&self.app, &caller.actor));
-            }
-            data.insert::<Session>(session);
-        }
-        data
-    }
-}
-
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// A request by GET (RFC 3986 query string).
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GetQuery {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<String>,
 }
 
 /// `GET /graphql`: a query, a subscription by server-sent events, or the way to a websocket.
@@ -112,35 +69,11 @@ pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResp
             Err(error) => error.into_response(),
         };
     }
-    let Ok(Query(query)) = Query::<GetQuery>::try_from_uri(&parts.uri) else {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "BAD_USER_INPUT",
-            "the query string cannot be read",
-        );
-    };
-    let Some(text) = query.query else {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "BAD_USER_INPUT",
-            "`query` is missing",
-        );
-    };
-    let mut request = Request::new(text);
-    request.operation_name = query.operation_name;
-    if let Some(variables) = query.variables {
-        match serde_json::from_str(&variables) {
-            Ok(variables) => request.variables = async_graphql::Variables::from_json(variables),
-            Err(_) => {
-                return refuse(
-                    StatusCode::BAD_REQUEST,
-                    "BAD_USER_INPUT",
-                    "`variables` is no JSON",
-                );
-            }
-        }
+    let call = Call::new(&endpoint, &parts.headers, &Method::GET);
+    match Parameters::from_uri(&parts.uri) {
+        Ok(parameters) => call.answer(parameters).await,
+        Err(error) => call.refuse(StatusCode::BAD_REQUEST, error),
     }
-    respond(endpoint, &parts.headers, &Method::GET, request).await
 }
 
 /// `POST /graphql`: a query, a mutation, or a subscription by server-sent events.
@@ -149,123 +82,225 @@ pub async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> HttpResponse {
+    let call = Call::new(&endpoint, &headers, &Method::POST);
+    if !is_json(&headers) {
+        let message = "send `Content-Type: application/json`, in UTF-8 and not packed";
+        let error = Error::input("Content-Type", message);
+        return call.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+    }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return refuse(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "TOO_LARGE",
-                &format!(
-                    "a request has at most {} bytes; send fewer items a call",
-                    crate::server::BODY
-                ),
-            );
+            let most = endpoint.settings.limits.body;
+            let message = format!("a request has at most {most} bytes; send fewer items a call");
+            return call.refuse(StatusCode::PAYLOAD_TOO_LARGE, Error::Limit(message));
         }
         Err(_) => {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "BAD_USER_INPUT",
-                "the body broke off",
+            let error = Error::input("body", "the body broke off");
+            return call.refuse(StatusCode::BAD_REQUEST, error);
+        }
+    };
+    match Parameters::from_body(&body) {
+        Ok(parameters) => call.answer(parameters).await,
+        Err(error) => call.refuse(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+/// One request over HTTP.
+struct Call<'a> {
+    endpoint: &'a Endpoint,
+    headers: &'a HeaderMap,
+    method: &'a Method,
+    accepted: Accepted,
+    id: String,
+}
+
+impl<'a> Call<'a> {
+    fn new(endpoint: &'a Endpoint, headers: &'a HeaderMap, method: &'a Method) -> Self {
+        Self {
+            endpoint,
+            headers,
+            method,
+            accepted: Accepted::by(headers),
+            id: request_id(&endpoint.app, headers),
+        }
+    }
+
+    async fn answer(self, parameters: Parameters) -> HttpResponse {
+        if !self.accepted.is_any() {
+            return self.not_acceptable(
+                "answers are `application/graphql-response+json` or `application/json`",
             );
         }
-    };
-    if !is_json(&headers) {
-        return refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "BAD_USER_INPUT",
-            "send `Content-Type: application/json`",
-        );
+        let asked = match self.endpoint.read(parameters) {
+            Ok(asked) => asked,
+            Err(error) => return self.fail(error),
+        };
+        let operation = asked.chosen.ty;
+        if *self.method == Method::GET && operation == OperationType::Mutation {
+            let error = Error::input("query", "a mutation is sent by POST");
+            let mut answer = self.refuse(StatusCode::METHOD_NOT_ALLOWED, error);
+            answer
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("POST"));
+            return answer;
+        }
+        if operation == OperationType::Subscription && !self.accepted.events {
+            return self.not_acceptable(
+                "a subscription needs `Accept: text/event-stream`, or a websocket (graphql-transport-ws)",
+            );
+        }
+        match self.accepted.document {
+            Some(media) if operation != OperationType::Subscription => {
+                self.document(asked, media).await
+            }
+            _ => self.events(asked).await,
+        }
     }
-    match serde_json::from_slice::<Request>(&body) {
-        Ok(request) => respond(endpoint, &headers, &Method::POST, request).await,
-        Err(error) => {
-            let message = format!("the body is no GraphQL request: {error}");
-            refuse(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", &message)
+
+    /// One answer.
+    async fn document(self, asked: Asked, media: Media) -> HttpResponse {
+        let field = asked.chosen.field.clone();
+        let admitted = self.endpoint.admit(asked, bearer(self.headers), &self.id);
+        let admitted = match admitted.await {
+            Ok(admitted) => admitted,
+            Err(error) => return self.fail(error),
+        };
+        let began = std::time::Instant::now();
+        let span = span(&self.id);
+        trace::go_on(&span, traceparent(self.headers));
+        let meter = std::sync::Arc::clone(&admitted.meter);
+        let mut answer = self.endpoint.execute(admitted).instrument(span).await;
+        // Where there is data, the field is one of the schema: nobody can make up labels.
+        let label = field
+            .filter(|_| answer.data != Value::Null)
+            .unwrap_or_else(|| "refused".to_owned());
+        metrics::histogram!("muniment_api_request_seconds", "operation" => label)
+            .record(began.elapsed().as_secs_f64());
+        let limits = &self.endpoint.settings.limits;
+        if self.headers.contains_key(COST) {
+            answer
+                .extensions
+                .insert("cost".to_owned(), meter.cost(limits));
+        }
+        let has_data = meter.is_executed() && !is_out_of_time(&answer);
+        self.finish(answer, has_data, media)
+    }
+
+    /// GraphQL over server-sent events, distinct connections mode: `next` for each answer, then `complete`.
+    async fn events(self, asked: Asked) -> HttpResponse {
+        let operation = asked.chosen.ty;
+        let admitted = self.endpoint.admit(asked, bearer(self.headers), &self.id);
+        let admitted: Admitted = match admitted.await {
+            Ok(admitted) => admitted,
+            Err(error) => return self.fail(error),
+        };
+        let answers = self.endpoint.stream(admitted, operation);
+        let answers = InSpan::new(answers, span(&self.id));
+        let (id, most) = (self.id, self.endpoint.settings.limits.errors);
+        let stream = answers.map(move |answer| {
+            let answer = with_codes(answer, &id, most);
+            let text = serde_json::to_string(&answer).unwrap_or_default();
+            sse::Event::default().event("next").data(text)
+        });
+        let end = futures::stream::iter([sse::Event::default().event("complete").data("")]);
+        let stream: Pin<Box<dyn Stream<Item = Result<sse::Event, Infallible>> + Send>> =
+            Box::pin(stream.chain(end).map(Ok));
+        Sse::new(stream)
+            .keep_alive(sse::KeepAlive::new().interval(Duration::from_secs(15)))
+            .into_response()
+    }
+
+    /// What is no well-formed request, whichever form the answer has.
+    fn refuse(&self, status: StatusCode, error: Error) -> HttpResponse {
+        let answer = Response::from_errors(vec![server_error(error)]);
+        let media = self.accepted.document.unwrap_or(Media::Json);
+        self.send(status, answer, false, media)
+    }
+
+    fn not_acceptable(&self, message: &str) -> HttpResponse {
+        self.refuse(StatusCode::NOT_ACCEPTABLE, Error::input("Accept", message))
+    }
+
+    /// What is refused before it is executed.
+    fn fail(&self, error: ServerError) -> HttpResponse {
+        let media = self.accepted.document.unwrap_or(Media::Json);
+        self.finish(Response::from_errors(vec![error]), false, media)
+    }
+
+    fn finish(&self, answer: Response, has_data: bool, media: Media) -> HttpResponse {
+        let status = match media {
+            Media::Json => StatusCode::OK,
+            Media::GraphqlResponse if has_data => StatusCode::OK,
+            Media::GraphqlResponse => status_of(&answer, self.endpoint.settings.invalid),
+        };
+        self.send(status, answer, has_data, media)
+    }
+
+    fn send(
+        &self,
+        status: StatusCode,
+        answer: Response,
+        has_data: bool,
+        media: Media,
+    ) -> HttpResponse {
+        let answer = with_codes(answer, &self.id, self.endpoint.settings.limits.errors);
+        let body = serde_json::to_vec(&Body::of(&answer, has_data)).unwrap_or_default();
+        let headers = [
+            (header::CONTENT_TYPE, media.content_type()),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        let mut http = (status, headers, body).into_response();
+        if let Ok(value) = HeaderValue::from_str(&self.id) {
+            http.headers_mut().insert("x-request-id", value);
+        }
+        http
+    }
+}
+
+/// An answer on the wire: what was not executed has no `data`, not even null.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    extensions: &'a std::collections::BTreeMap<String, Value>,
+}
+
+impl<'a> Body<'a> {
+    fn of(answer: &'a Response, has_data: bool) -> Self {
+        Self {
+            data: has_data.then_some(&answer.data),
+            errors: &answer.errors,
+            extensions: &answer.extensions,
         }
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content) = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
-    let media = content.split(';').next().unwrap_or_default().trim();
-    media.eq_ignore_ascii_case("application/json")
-}
-
-fn refuse(status: StatusCode, code: &str, message: &str) -> HttpResponse {
-    let body = json!({"errors": [{"message": message, "extensions": {"code": code}}]});
-    (status, Json(body)).into_response()
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/event-stream"))
-}
-
-async fn respond(
-    endpoint: Endpoint,
-    headers: &HeaderMap,
-    method: &Method,
-    mut request: Request,
-) -> HttpResponse {
-    let id = request_id(&endpoint.app, headers);
-    let (operation, field) = match document::choose(&mut request) {
-        Ok(chosen) => (chosen.ty, chosen.field),
-        Err(error) => return finish(Response::from_errors(vec![error]), &id),
-    };
-    if method == Method::GET && operation == OperationType::Mutation {
-        let mut answer = refuse(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "BAD_USER_INPUT",
-            "a mutation is sent by POST",
-        );
-        answer
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return answer;
+fn code(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
     }
-    request.data = endpoint.data(bearer(headers), &id).await;
-    if wants_events(headers) && operation == OperationType::Subscription {
-        return events(&endpoint.schema, request, id);
-    }
-    if operation == OperationType::Subscription {
-        return refuse(
-            StatusCode::NOT_ACCEPTABLE,
-            "BAD_USER_INPUT",
-            "a subscription needs `Accept: text/event-stream`, or a websocket (graphql-transport-ws)",
-        );
-    }
-    let began = std::time::Instant::now();
-    let span = span(&id);
-    trace::go_on(&span, traceparent(headers));
-    let work = endpoint.schema.execute(request).instrument(span);
-    let answer = tokio::time::timeout(TIMEOUT, work).await;
-    // Where there is data, the field is one of the schema: nobody can make up labels.
-    let executed = matches!(&answer, Ok(answer) if answer.data != Value::Null);
-    let label = field
-        .filter(|_| executed)
-        .unwrap_or_else(|| "refused".to_owned());
-    metrics::histogram!("muniment_api_request_seconds", "operation" => label)
-        .record(began.elapsed().as_secs_f64());
-    let answer = answer.unwrap_or_else(|_| out_of_time());
-    finish(answer, &id)
 }
 
-/// The answer to what took too long.
-pub(super) fn out_of_time() -> Response {
-    let seen = Seen::of(Error::Unavailable("a request ran out of time".into()));
-    let mut error = ServerError::new(seen.message, None);
-    error
-        .extensions
-        .get_or_insert_default()
-        .set("code", seen.code);
-    Response::from_errors(vec![error])
+/// What ran out of time was being executed, but has no data.
+fn is_out_of_time(answer: &Response) -> bool {
+    answer.data == Value::Null && answer.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// The status of an answer without data. `invalid`: of what is no valid document.
+fn status_of(answer: &Response, invalid: StatusCode) -> StatusCode {
+    match answer.errors.first().and_then(code) {
+        Some("UNAUTHENTICATED") => StatusCode::UNAUTHORIZED,
+        Some("FORBIDDEN") => StatusCode::FORBIDDEN,
+        Some("NOT_FOUND") => StatusCode::NOT_FOUND,
+        Some("UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
+        Some("INTERNAL") => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => invalid,
+    }
 }
 
 /// The trace that a client goes on with.
@@ -278,63 +313,26 @@ pub(super) fn span(id: &str) -> tracing::Span {
     tracing::info_span!("request", id)
 }
 
-fn finish(answer: Response, id: &str) -> HttpResponse {
-    let headers = answer.http_headers.clone();
-    let mut http = Json(with_codes(answer, id)).into_response();
-    http.headers_mut().extend(headers);
-    if let Ok(value) = HeaderValue::from_str(id) {
-        http.headers_mut().insert("x-request-id", value);
-    }
-    http
-}
-
 /// Sees to it that each error has a code and the request's id, and that there are not too many of them.
-pub(super) fn with_codes(mut answer: Response, id: &str) -> Response {
-    answer.errors.truncate(ERRORS);
+pub(super) fn with_codes(mut answer: Response, id: &str, most: usize) -> Response {
+    let left_out = answer.errors.len().saturating_sub(most);
+    if left_out > 0 {
+        answer.errors.truncate(most);
+        let message = format!("{left_out} more errors are left out");
+        answer.errors.push(server_error(Error::Limit(message)));
+    }
     for error in &mut answer.errors {
-        let limit = is_limit(&error.message);
+        if let Some((end, _)) = error.message.char_indices().nth(MESSAGE) {
+            error.message.truncate(end);
+            error.message.push('…');
+        }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            extensions.set(
-                "code",
-                if limit {
-                    "LIMIT_EXCEEDED"
-                } else {
-                    "BAD_USER_INPUT"
-                },
-            );
+            extensions.set("code", "BAD_USER_INPUT");
         }
         extensions.set("requestId", Value::from(id));
     }
     answer
-}
-
-/// The library's own refusals of queries that are too large carry no code.
-fn is_limit(message: &str) -> bool {
-    [
-        "too deep",
-        "too complex",
-        "recursion depth",
-        "directives on the field",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
-}
-
-/// GraphQL over server-sent events, distinct connections mode: `next` for each answer, then `complete`.
-fn events(schema: &ApiSchema, request: Request, id: String) -> HttpResponse {
-    let answers = InSpan::new(schema.execute_stream(request).boxed(), span(&id));
-    let stream = answers.map(move |answer| {
-        let answer = with_codes(answer, &id);
-        let text = serde_json::to_string(&answer).unwrap_or_default();
-        sse::Event::default().event("next").data(text)
-    });
-    let end = futures::stream::iter([sse::Event::default().event("complete").data("")]);
-    let stream: Pin<Box<dyn Stream<Item = Result<sse::Event, Infallible>> + Send>> =
-        Box::pin(stream.chain(end).map(Ok));
-    Sse::new(stream)
-        .keep_alive(sse::KeepAlive::new().interval(Duration::from_secs(15)))
-        .into_response()
 }
 
 /// The token comes in the header of the upgrade, or as `Authorization` in the payload of `connection_init`.
@@ -342,11 +340,11 @@ fn websocket(endpoint: Endpoint, upgrade: WebSocketUpgrade, headers: &HeaderMap)
     const PROTOCOL: &str = "graphql-transport-ws";
     let upgrade = upgrade.max_message_size(1 << 20).protocols([PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "BAD_USER_INPUT",
+        let error = Error::input(
+            "Sec-WebSocket-Protocol",
             "offer the subprotocol graphql-transport-ws",
         );
+        return Call::new(&endpoint, headers, &Method::GET).refuse(StatusCode::BAD_REQUEST, error);
     }
     let token = bearer(headers).map(str::to_owned);
     let id = request_id(&endpoint.app, headers);

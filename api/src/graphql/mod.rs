@@ -2,17 +2,27 @@
 
 pub mod context;
 mod document;
+mod endpoint;
 pub mod errors;
 pub mod http;
 pub mod ids;
+pub mod limits;
 pub mod loaders;
+mod measure;
+mod negotiation;
 mod node;
+mod parameters;
 pub mod scalars;
+pub mod settings;
 mod socket;
 mod subscriptions;
+pub mod trusted;
 mod viewer;
 
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
+
+pub use endpoint::Endpoint;
+pub use settings::Settings;
 
 use crate::{
     App, api_keys, checks, collections, events, exports, fixity, jobs, records, tasks, transfers,
@@ -58,15 +68,15 @@ pub type Subscription = subscriptions::Subscriptions;
 /// The schema with its handles.
 pub type ApiSchema = Schema<Query, Mutation, Subscription>;
 
-/// How deep a query may be nested.
-const DEPTH: usize = 15;
-/// What a query may cost: each field is one, and a list as many times its fields as it may have items, and
-/// fifty for its own statement ([`crate::page::cost`]). So no query causes more than a thousand statements.
-const COMPLEXITY: usize = 50_000;
-
-/// Builds the schema over an [`App`].
-pub fn schema(app: App) -> ApiSchema {
-    build().data(app).finish()
+/// Builds the schema over an [`App`]. `suggestions`: whether somebody who misspells a field is told of others.
+fn schema(app: App, settings: &Settings, suggestions: bool) -> ApiSchema {
+    let mut schema = build()
+        .extension(measure::Measuring(std::sync::Arc::clone(&settings.limits)))
+        .data(app);
+    if !suggestions {
+        schema = schema.disable_suggestions();
+    }
+    schema.finish()
 }
 
 /// The schema as SDL, sorted: what stands in `schema.graphql`.
@@ -86,8 +96,6 @@ fn build() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         Mutation::default(),
         subscriptions::Subscriptions,
     )
-    .limit_depth(DEPTH)
-    .limit_complexity(COMPLEXITY)
-    .limit_recursive_depth(64)
-    .limit_directives(20)
+    // What is deeper does not come this far (`limits`).
+    .limit_recursive_depth(100)
 }

@@ -129,7 +129,7 @@ impl NodeQuery {
     }
 
     /// Several by their ids, 1 to 100, in the order asked for.
-    #[graphql(complexity = "ids.len() * child_complexity + 1")]
+    #[graphql(complexity = "crate::page::cost_of(ids.len(), child_complexity) + 1")]
     async fn nodes(
         &self,
         ctx: &Context<'_>,

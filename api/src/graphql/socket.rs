@@ -14,9 +14,8 @@ use std::{
 };
 
 use async_graphql::{
-    Executor, Request, Response,
+    Executor, Request, Response, ServerError,
     http::{ClientMessage, WebSocket as Protocol, WebSocketProtocols, WsMessage},
-    parser::types::OperationType,
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::{Sink, SinkExt as _, StreamExt as _, stream, stream::BoxStream};
@@ -25,20 +24,17 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    document,
-    http::{Endpoint, InSpan, TIMEOUT, out_of_time, span, with_codes},
+    Endpoint,
+    http::{InSpan, span, with_codes},
+    parameters::Parameters,
 };
 
-/// The most operations of one connection at a time.
-const OPERATIONS: usize = 100;
 /// How long a client may take to introduce itself.
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// How often a client is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
 /// How long it may then be silent.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How long a client may take to read one message.
-const SEND: Duration = Duration::from_secs(20);
 /// How many messages of a client wait to be worked on.
 const INBOX: usize = 16;
 
@@ -68,7 +64,8 @@ pub(super) async fn serve(
         })
         .keepalive_timeout(SILENCE);
     let mut answers = std::pin::pin!(answers);
-    let mut connection = Connection::default();
+    let limits = Arc::clone(&endpoint.settings.limits);
+    let mut connection = Connection::new(limits.operations);
     let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     let mut introduction = std::pin::pin!(tokio::time::sleep(INTRODUCTION));
     let Close(code, reason) = loop {
@@ -89,7 +86,7 @@ pub(super) async fn serve(
             }
             answer = answers.next() => match answer {
                 Some(WsMessage::Text(text)) if connection.passes(&text) => {
-                    if !send(&mut sink, Message::text(text)).await {
+                    if !send(&mut sink, limits.send, Message::text(text)).await {
                         return;
                     }
                 }
@@ -99,7 +96,7 @@ pub(super) async fn serve(
                 None => return,
             },
             _ = pings.tick() => {
-                if !send(&mut sink, Message::text(r#"{"type":"ping"}"#)).await {
+                if !send(&mut sink, limits.send, Message::text(r#"{"type":"ping"}"#)).await {
                     return;
                 }
             }
@@ -112,13 +109,13 @@ pub(super) async fn serve(
         code,
         reason: reason.into(),
     };
-    send(&mut sink, Message::Close(Some(frame))).await;
+    send(&mut sink, limits.send, Message::Close(Some(frame))).await;
 }
 
 /// Whether the client took it in time.
-async fn send(sink: &mut (impl Sink<Message> + Unpin), message: Message) -> bool {
+async fn send(sink: &mut (impl Sink<Message> + Unpin), time: Duration, message: Message) -> bool {
     matches!(
-        tokio::time::timeout(SEND, sink.send(message)).await,
+        tokio::time::timeout(time, sink.send(message)).await,
         Ok(Ok(()))
     )
 }
@@ -140,19 +137,41 @@ fn introduced_by(payload: &serde_json::Value) -> Option<String> {
 struct Introduced(Option<String>);
 
 /// What a connection has said so far.
-#[derive(Default)]
 struct Connection {
     introduced: bool,
+    /// The most operations at a time.
+    operations: usize,
     running: HashSet<String>,
     /// Ended by the client: their `complete` must not reach a new operation of the same id.
     stopped: HashMap<String, usize>,
 }
 
+/// The part of a message that the library does not read as we do.
+#[derive(Deserialize)]
+struct Subscribe {
+    payload: Parameters,
+}
+
 impl Connection {
+    fn new(operations: usize) -> Self {
+        Self {
+            introduced: false,
+            operations,
+            running: HashSet::new(),
+            stopped: HashMap::new(),
+        }
+    }
+
     /// A message of the client, if it may say that now.
     fn take(&mut self, text: &[u8]) -> Result<ClientMessage, Close> {
-        let message = ClientMessage::from_bytes(text)
-            .map_err(|_| Close(4400, "not a message of graphql-transport-ws"))?;
+        let unknown = |_| Close(4400, "not a message of graphql-transport-ws");
+        let mut message = ClientMessage::from_bytes(text).map_err(unknown)?;
+        if let ClientMessage::Start { payload, .. } = &mut message {
+            let Subscribe {
+                payload: parameters,
+            } = serde_json::from_slice(text).map_err(unknown)?;
+            payload.data.insert(parameters);
+        }
         match &message {
             ClientMessage::ConnectionInit { .. } if self.introduced => {
                 return Err(Close(4429, "Too many initialisation requests"));
@@ -161,7 +180,7 @@ impl Connection {
             ClientMessage::Start { .. } if !self.introduced => {
                 return Err(Close(4401, "Unauthorized"));
             }
-            ClientMessage::Start { .. } if self.running.len() >= OPERATIONS => {
+            ClientMessage::Start { .. } if self.running.len() >= self.operations => {
                 return Err(Close(4429, "Too many operations"));
             }
             ClientMessage::Start { id, .. } => {
@@ -214,46 +233,56 @@ struct Answers {
     id: Arc<str>,
 }
 
+impl Answers {
+    async fn begin(
+        self,
+        request: Request,
+        session: Option<Arc<async_graphql::Data>>,
+    ) -> Result<BoxStream<'static, Response>, ServerError> {
+        let parameters = of_type::<Parameters>(&request.data).cloned();
+        let asked = self.endpoint.read(parameters.unwrap_or_default())?;
+        let operation = asked.chosen.ty;
+        let token = session
+            .as_deref()
+            .and_then(of_type::<Introduced>)
+            .and_then(|introduced| introduced.0.as_deref());
+        // Loaders of its own: one operation that is dropped never takes what another waits for.
+        let admitted = self.endpoint.admit(asked, token, &self.id).await?;
+        Ok(self.endpoint.stream(admitted, operation))
+    }
+}
+
+fn of_type<T: 'static>(data: &async_graphql::Data) -> Option<&T> {
+    data.get(&std::any::TypeId::of::<T>())?.downcast_ref()
+}
+
 impl Executor for Answers {
+    /// The protocol asks for streams only.
     async fn execute(&self, request: Request) -> Response {
-        with_codes(self.endpoint.schema.execute(request).await, &self.id)
+        let mut answers = self.execute_stream(request, None);
+        answers.next().await.unwrap_or_default()
     }
 
     fn execute_stream(
         &self,
-        mut request: Request,
+        request: Request,
         session: Option<Arc<async_graphql::Data>>,
     ) -> BoxStream<'static, Response> {
-        let id = Arc::clone(&self.id);
-        let operation = match document::choose(&mut request) {
-            Ok(chosen) => chosen.ty,
-            Err(error) => {
-                let answer = with_codes(Response::from_errors(vec![error]), &id);
-                return stream::once(async { answer }).boxed();
-            }
-        };
-        // Loaders of its own: one operation that is dropped never takes what another waits for.
-        let endpoint = self.endpoint.clone();
-        let request_id = Arc::clone(&id);
+        let (id, most) = (Arc::clone(&self.id), self.endpoint.settings.limits.errors);
+        let begin = self.clone().begin(request, session);
         let answers = stream::once(async move {
-            let token = session
-                .as_deref()
-                .and_then(|session| session.get(&std::any::TypeId::of::<Introduced>()))
-                .and_then(|introduced| introduced.downcast_ref::<Introduced>())
-                .and_then(|introduced| introduced.0.as_deref());
-            request.data = endpoint.data(token, &request_id).await;
-            endpoint.schema.execute_stream(request)
+            match begin.await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    let answer = Response::from_errors(vec![error]);
+                    stream::once(async { answer }).boxed()
+                }
+            }
         })
         .flatten();
-        let mut answers = InSpan::new(answers.boxed(), span(&id)).boxed();
-        if operation != OperationType::Subscription {
-            answers = stream::once(async move {
-                let answer = tokio::time::timeout(TIMEOUT, answers.next()).await;
-                answer.ok().flatten().unwrap_or_else(out_of_time)
-            })
-            .boxed();
-        }
-        answers.map(move |answer| with_codes(answer, &id)).boxed()
+        InSpan::new(answers.boxed(), span(&id))
+            .map(move |answer| with_codes(answer, &id, most))
+            .boxed()
     }
 }
 
@@ -269,7 +298,7 @@ mod tests {
     }
 
     fn introduced() -> Connection {
-        let mut connection = Connection::default();
+        let mut connection = Connection::new(100);
         assert_eq!(
             taken(&mut connection, r#"{"type":"connection_init"}"#),
             Ok(())
@@ -288,10 +317,14 @@ mod tests {
             (r#"{"type":"dance"}"#, 4400),
             (r#"{"type":"subscribe","id":"1"}"#, 4400),
             (r#"{"type":"connection_init"}"#, 4429),
+            (
+                r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":{"a":1,"a":2}}}"#,
+                4400,
+            ),
         ] {
             assert_eq!(taken(&mut introduced(), message), Err(code), "{message}");
         }
-        let mut silent = Connection::default();
+        let mut silent = Connection::new(100);
         assert_eq!(taken(&mut silent, &subscribe(1)), Err(4401));
     }
 
@@ -319,10 +352,19 @@ mod tests {
     #[test]
     fn operations_of_a_connection_are_bounded() {
         let mut connection = introduced();
-        for id in 0..OPERATIONS {
+        for id in 0..100 {
             assert_eq!(taken(&mut connection, &subscribe(id)), Ok(()));
         }
-        assert_eq!(taken(&mut connection, &subscribe(OPERATIONS)), Err(4429));
+        assert_eq!(taken(&mut connection, &subscribe(100)), Err(4429));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_reads_is_waited_for_no_longer_than_said() {
+        let (nobody, _receiver) = futures::channel::mpsc::channel::<Message>(0);
+        let mut full = Box::pin(nobody);
+        let began = tokio::time::Instant::now();
+        assert!(!send(&mut full, Duration::from_secs(20), Message::text("b")).await);
+        assert_eq!(began.elapsed(), Duration::from_secs(20));
     }
 
     #[test]

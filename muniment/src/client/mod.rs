@@ -29,6 +29,7 @@ pub(crate) use objects::{Objects, Place, Slice, StoreError};
 pub(crate) use patience::Patience;
 pub(crate) use target::Target;
 pub(crate) use transfers::{Collection, FoundTransfer, Totals, TransferStatus};
+pub(crate) use typed::documents;
 pub(crate) use uploads::{
     Added, Completed, Completion, NewFile, Part, Ticket, UploadKind, Uploading,
 };

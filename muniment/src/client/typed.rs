@@ -27,7 +27,13 @@ macro_rules! operations {
             )
         )]
         pub(super) struct $name;
-    )*};
+    )*
+
+        /// The documents of all operations, as they are sent. One file may hold several.
+        pub(crate) fn documents() -> &'static [&'static str] {
+            &[$(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path))),*]
+        }
+    };
 }
 
 operations! {

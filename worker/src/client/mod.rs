@@ -35,6 +35,7 @@ pub use reports::{
     UploadOutcome,
 };
 pub use token::{StaticToken, TokenSource};
+pub use typed::documents;
 pub use work::{
     CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportWork,
     Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
