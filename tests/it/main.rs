@@ -7,17 +7,22 @@
 )]
 
 mod access;
+mod any_request;
 mod api_keys;
 mod architecture;
 mod bad_input;
 mod command_line;
+mod content;
 mod crash;
 mod flow;
 mod identity;
 mod mutations;
+mod packages;
 mod readme;
 mod schema;
 mod services;
 mod signatures;
+mod stopping;
 mod subscriptions;
 mod unlucky;
+mod uploads;

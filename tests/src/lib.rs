@@ -8,16 +8,20 @@
     reason = "helpers of tests: a panic is how they report"
 )]
 
+mod archives;
 mod client;
+mod large;
 mod provider;
 mod served;
 mod services;
 mod socket;
 mod world;
 
+pub use archives::{Entry, zip, zip64};
 pub use client::{Answer, Client};
+pub use large::{Large, sized};
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
-pub use services::{Process, Services};
+pub use services::{Process, Scanner, Services};
 pub use socket::Socket;
 pub use world::{World, sha256};

@@ -396,6 +396,36 @@ fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
     (format!("http://127.0.0.1:{port}"), process)
 }
 
+/// clamd alone; `None` where it is not installed, which is said.
+pub struct Scanner {
+    address: SocketAddr,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Scanner {
+    /// Starts one that knows the EICAR test file.
+    pub fn start() -> Option<Self> {
+        let program = Path::new("/usr/sbin/clamd");
+        if !program.is_file() {
+            eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (address, process) = start_clamd(folder.path(), program);
+        Some(Self {
+            address,
+            _process: process,
+            _folder: folder,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 fn start_clamd(folder: &Path, program: &Path) -> (SocketAddr, Process) {
     let signatures = folder.join("signatures");
     std::fs::create_dir(&signatures).expect("a folder");
@@ -403,7 +433,7 @@ fn start_clamd(folder: &Path, program: &Path) -> (SocketAddr, Process) {
     let port = free_port();
     let configuration = format!(
         "Foreground yes\nDatabaseDirectory {}\nTCPSocket {port}\nTCPAddr 127.0.0.1\nStreamMaxLength 4095M\n\
-         MaxScanSize 4095M\nMaxFileSize 2047M\nAlertExceedsMax yes\n",
+         MaxScanSize 4095M\nMaxFileSize 2047M\nAlertExceedsMax yes\nAlertEncrypted yes\n",
         signatures.display()
     );
     let file = folder.join("clamd.conf");

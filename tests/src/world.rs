@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use api::auth::Role;
 use muniment::{Settings, System};
-use runtime::secrecy::ExposeSecret as _;
+use runtime::secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -14,6 +14,7 @@ use crate::Client;
 pub struct World {
     system: System,
     folder: TempDir,
+    database: Option<SecretString>,
 }
 
 impl World {
@@ -25,13 +26,32 @@ impl World {
     /// Starts one with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = testdb::postgres().await.map(Into::into);
+        Self::over(folder, database, change).await
+    }
+
+    /// Stops the system in order and starts another over the same folder and database.
+    pub async fn again(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.system.shutdown().await;
+        Self::over(self.folder, self.database, change).await
+    }
+
+    async fn over(
+        folder: TempDir,
+        database: Option<SecretString>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::over(folder.path());
         // Nothing here needs the pace of production.
         settings.worker.receive_wait = Duration::from_millis(500);
-        settings.database_url = testdb::postgres().await.map(Into::into);
+        settings.database_url.clone_from(&database);
         change(&mut settings);
         let system = System::start(settings).await.expect("the system starts");
-        Self { system, folder }
+        Self {
+            system,
+            folder,
+            database,
+        }
     }
 
     /// The system.
