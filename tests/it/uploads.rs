@@ -8,7 +8,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tests::{Client, Large, World, sha256, sized};
+use tests::{Client, Large, Served, World, sha256, sized, stderr, stdout};
 
 const BYTES: &[u8] = b"the very bytes that were declared\n";
 
@@ -615,4 +615,72 @@ async fn a_file_larger_than_s3_takes_is_refused_when_it_is_declared() {
         (&outcomes[1]["code"], &outcomes[2]["code"]),
         (&json!("TOO_LARGE"), &json!("TOO_LARGE"))
     );
+}
+
+#[tokio::test]
+async fn resuming_after_the_source_changed_mixes_nothing() {
+    const SIZE: u64 = 65 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    let served = Served::start(&folder.path().join("data"));
+    let token = served.token();
+    let client = Client::new(served.url.clone(), Some(token.clone()));
+    let (old, new) = (
+        Large::new(SIZE, b"as it was"),
+        Large::new(SIZE, b"as it is!"),
+    );
+
+    // The first half: a client that was killed after one part.
+    let source = files.canonicalize().unwrap();
+    let open = "mutation($s: String!) { openTransfer(input: {collection: {code: \"DEFAULT\"}, title: \"Film\", source: $s}) { transfer { id } } }";
+    let opened = client.send(open, json!({"s": source})).await;
+    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let record = json!([{"path": "film.bin", "file": {"size": SIZE, "sha256": old.sha256()}}]);
+    let added = client.add_records_as(&transfer, record).await.remove(0);
+    let first = added["version"]["id"].as_str().unwrap().to_owned();
+    let parts = client.send(PARTS, json!({"id": first})).await;
+    let parts = parts.ok()["uploadParts"].clone();
+    let size = parts["partSize"].as_u64().unwrap();
+    let status = client.put(&parts["missing"][0], old.bytes(0, size)).await;
+    assert!(status.is_success());
+
+    std::fs::write(files.join("film.bin"), new.bytes(0, SIZE)).unwrap();
+    let output = served.transfer(&files, &token).output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    let read = "query($t: ID!) { versions(filter: {transferId: $t}, first: 10) { nodes { id status sha256 download { url } } } }";
+    let answer = client.send(read, json!({"t": transfer})).await;
+    let versions = answer.ok()["versions"]["nodes"].as_array().unwrap().clone();
+    let accepted: Vec<&Value> = versions
+        .iter()
+        .filter(|version| version["status"] == "ACCEPTED")
+        .collect();
+    assert_eq!(accepted.len(), 1, "{versions:#?}");
+    assert_eq!(accepted[0]["sha256"], json!(new.sha256()));
+    let url = accepted[0]["download"]["url"].as_str().unwrap();
+    let bytes = client
+        .http()
+        .get(url)
+        .send()
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
+    assert_eq!(sha256(&bytes), new.sha256());
+    for version in versions
+        .iter()
+        .filter(|version| version["sha256"] == json!(old.sha256()))
+    {
+        assert_eq!(version["download"], Value::Null, "{version}");
+    }
 }

@@ -39,7 +39,7 @@ impl Large {
     }
 
     /// Some of its bytes.
-    fn made(&self, from: u64, to: u64) -> Vec<u8> {
+    pub fn bytes(&self, from: u64, to: u64) -> Vec<u8> {
         let mut bytes: Vec<u8> = Vec::with_capacity(usize::try_from(to - from + 16).unwrap_or(0));
         for word in from / 8..to.div_ceil(8) {
             // A step of splitmix64: unlike its neighbours.
@@ -61,7 +61,7 @@ impl Large {
 
     fn pieces(self, from: u64, to: u64) -> impl Iterator<Item = Vec<u8>> {
         let starts = (from..to).step_by(usize::try_from(PIECE).unwrap_or(1));
-        starts.map(move |start| self.made(start, (start + PIECE).min(to)))
+        starts.map(move |start| self.bytes(start, (start + PIECE).min(to)))
     }
 
     /// Its SHA-256, as clients declare it.

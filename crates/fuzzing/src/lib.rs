@@ -91,10 +91,11 @@ impl<'a> Target<'a> {
             let tried = Instant::now();
             let broken = panic::catch_unwind(AssertUnwindSafe(|| look(&bytes))).is_err();
             let slow = tried.elapsed() > LONGEST;
-            let swollen = match (before, peak_memory()) {
-                (Some(before), Some(now)) if count % 64 == 0 => now - before > MOST_MEMORY,
-                _ => false,
-            };
+            let swollen = count.is_multiple_of(64)
+                && before
+                    .zip(peak_memory())
+                    // The system counts roughly: later may be less.
+                    .is_some_and(|(before, now)| now.saturating_sub(before) > MOST_MEMORY);
             if broken || slow || swollen {
                 let path = std::env::temp_dir().join(format!("fuzz-{name}-{seed:x}-{count}"));
                 fs::write(&path, &bytes).expect("the input can be kept");
