@@ -421,7 +421,12 @@ async fn one_poison_file_ends_inconclusive_and_the_others_end_accepted() {
         .await
         .unwrap();
 
-    let world = world.again(|settings| settings.limits.attempts = 3).await;
+    let world = world
+        .again(|settings| {
+            settings.limits.attempts = 3;
+            settings.limits.republish_after = Duration::from_secs(1);
+        })
+        .await;
     let client = world.contributor();
     let began = Instant::now();
     for (_, id) in &ids[1..] {

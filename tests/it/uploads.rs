@@ -317,7 +317,9 @@ async fn content_overwritten_before_the_scan_is_rejected_for_its_checksum() {
         send(&client, Method::PUT, &signed.url, &signed.headers, &evil).await,
         200
     );
-    let world = world.again(|_| ()).await;
+    let world = world
+        .again(|settings| settings.limits.republish_after = Duration::from_secs(1))
+        .await;
     let version = world.contributor().decided(&id).await;
     assert_eq!(version["status"], "REJECTED", "{version:#}");
     assert!(
