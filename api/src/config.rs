@@ -13,6 +13,7 @@ use runtime::{
 };
 
 use crate::{
+    app::Limits,
     auth::oidc::{OidcSettings, Preset},
     object_store::Buckets,
 };
@@ -38,6 +39,8 @@ pub struct Config {
     pub check_queues: BTreeMap<String, String>,
     /// Who tells who somebody is.
     pub identity: Identity,
+    /// How long an announced job may stay unclaimed before it is announced again.
+    pub republish_after: Duration,
     /// How long requests and announcements under way may take when it stops.
     pub grace: Duration,
     /// What is logged.
@@ -211,6 +214,11 @@ pub const ROWS: &[Row] = &[
         "in place of a provider: file of a key pair that signs tokens; `muniment token --data DIR` makes it, `DIR/identity/token-key.p8`, and tokens",
     ),
     row(
+        "MUNIMENT_REPUBLISH_AFTER",
+        "`2m`",
+        "a job that was announced and not taken for so long is announced again, 1s to 1h: the message may be lost",
+    ),
+    row(
         "MUNIMENT_GRACE",
         "`25s`",
         "how long requests under way may take when it is stopped",
@@ -256,6 +264,10 @@ impl Config {
             queues: Queues::read(read),
             check_queues: check_queues(read),
             identity: Identity::read(read),
+            republish_after: read
+                .duration("MUNIMENT_REPUBLISH_AFTER")
+                .within(Duration::from_secs(1)..=Duration::from_hours(1))
+                .or(Limits::default().republish_after),
             grace: read.duration("MUNIMENT_GRACE").or(Duration::from_secs(25)),
             telemetry: Telemetry::read(read),
         }
@@ -338,6 +350,7 @@ mod tests {
             ("MUNIMENT_OIDC_AUDIENCE", ""),
             ("MUNIMENT_OIDC_ISSUER", "http://id.example.org"),
             ("MUNIMENT_OIDC_PRESET", "okta"),
+            ("MUNIMENT_REPUBLISH_AFTER", "2h"),
         ];
         assert_eq!(problems(&wrong), wrong.map(|(name, _)| name));
     }

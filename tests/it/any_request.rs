@@ -114,7 +114,7 @@ async fn answered(router: &Router, request: Request<Body>) {
 fn any_bytes_are_a_request_or_refused() {
     let tokio = tokio::runtime::Runtime::new().unwrap();
     let (world, transfer) = tokio.block_on(async {
-        let world = World::start().await;
+        let world = World::embedded().await;
         let transfer = world
             .client("fuzz", Role::Archivist, &[])
             .open_transfer("Any")

@@ -126,7 +126,7 @@ fn hostile_names() -> Vec<String> {
 
 #[tokio::test]
 async fn hostile_names_lead_nowhere_from_the_declaration_to_the_bag() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Names").await;
     let names = hostile_names();
@@ -297,7 +297,7 @@ fn names_that_are_not_utf_8_come_from_the_command_line_into_the_bag() {
 
 #[tokio::test]
 async fn formulas_in_every_cell_of_the_metadata_come_out_as_they_went_in() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client
         .open_transfer("=HYPERLINK(\"http://evil.example\")")
@@ -336,7 +336,7 @@ async fn formulas_in_every_cell_of_the_metadata_come_out_as_they_went_in() {
 
 #[tokio::test]
 async fn an_export_of_0_records_is_a_valid_bag() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Nothing").await;
     client
@@ -352,7 +352,7 @@ async fn an_export_of_0_records_is_a_valid_bag() {
 #[tokio::test]
 async fn an_export_of_many_records_holds_each_of_them() {
     let count = usize::try_from(sized("MUNIMENT_TEST_EXPORT_FILES", 200, 100_000)).unwrap();
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Many").await;
     let names: Vec<String> = (0..count)
@@ -386,7 +386,7 @@ async fn an_export_of_many_records_holds_each_of_them() {
 #[tokio::test]
 async fn an_export_of_one_large_file_is_its_very_bytes_in_bounded_memory() {
     let size = sized("MUNIMENT_TEST_EXPORT_BYTES", 70 << 20, 20_000_000_000);
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Large").await;
     let large = Large::new(size, b"the end");
@@ -414,7 +414,7 @@ async fn an_export_of_one_large_file_is_its_very_bytes_in_bounded_memory() {
 
 #[tokio::test]
 async fn an_export_whose_object_changed_since_acceptance_fails_naming_it() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Changed").await;
     let good = client.deposit(&transfer, &[("good.txt", b"good\n")]).await;
@@ -487,7 +487,7 @@ async fn an_export_whose_system_is_killed_half_way_is_whole_after_the_next_start
 
 #[tokio::test]
 async fn an_export_that_is_cancelled_half_way_leaves_nothing_and_another_is_whole() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Cancelled").await;
     for n in 0..3 {

@@ -73,7 +73,7 @@ fn headers_of(ticket: &Value) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn an_upload_address_for_another_key_method_length_or_checksum_is_refused() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let (id, ticket) = awaiting(&client, "mine.txt", BYTES).await;
     let (other, _) = awaiting(&client, "other.txt", BYTES).await;
@@ -171,7 +171,7 @@ async fn an_upload_address_for_another_key_method_length_or_checksum_is_refused(
 
 #[tokio::test]
 async fn a_content_type_of_the_clients_choice_is_served_to_nobody() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let (id, ticket) = awaiting(&client, "page.html", b"<script>alert(1)</script>").await;
     let mut headers = headers_of(&ticket);
@@ -205,7 +205,7 @@ async fn a_content_type_of_the_clients_choice_is_served_to_nobody() {
 
 #[tokio::test]
 async fn an_upload_address_used_again_after_completion_changes_nothing() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let (id, ticket) = awaiting(&client, "once.txt", BYTES).await;
     assert!(client.put(&ticket, BYTES.to_vec()).await.is_success());
@@ -257,7 +257,7 @@ async fn an_upload_address_after_its_time_is_refused_and_so_is_completing() {
 
 #[tokio::test]
 async fn content_overwritten_between_scan_and_release_is_never_released() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let (client, archivist) = (world.contributor(), world.archivist());
     // An archivist must decide, so there is all the time in the world.
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
@@ -296,7 +296,7 @@ async fn content_overwritten_between_scan_and_release_is_never_released() {
 
 #[tokio::test]
 async fn content_overwritten_before_the_scan_is_rejected_for_its_checksum() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     world.system().stop_worker().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Swapped").await;
@@ -486,7 +486,7 @@ async fn completing_by_twenty_at_once_queues_the_checks_once() {
 
 #[tokio::test]
 async fn a_size_or_digest_wrong_by_one_is_no_upload() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("By one").await;
     let size = BYTES.len();
@@ -509,7 +509,7 @@ async fn a_size_or_digest_wrong_by_one_is_no_upload() {
 
 #[tokio::test]
 async fn a_digest_in_upper_case_is_taken_and_one_of_another_length_is_not() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Case").await;
     let digest = sha256(BYTES);
@@ -547,7 +547,7 @@ async fn a_digest_in_upper_case_is_taken_and_one_of_another_length_is_not() {
 
 #[tokio::test]
 async fn a_file_that_is_empty_or_only_a_byte_order_mark_is_rejected() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Nothing").await;
     let files: [(&str, &[u8]); 5] = [
@@ -595,7 +595,7 @@ async fn a_file_beyond_one_copy_is_moved_in_parts() {
 
 #[tokio::test]
 async fn a_file_larger_than_s3_takes_is_refused_when_it_is_declared() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Huge").await;
     let file = |path: &str, size: Value| json!({"path": path, "file": {"size": size, "sha256": sha256(b"")}});

@@ -9,7 +9,10 @@
 )]
 
 mod archives;
+mod carrier;
 mod client;
+mod disk;
+pub mod faults;
 mod large;
 mod provider;
 mod served;
@@ -18,10 +21,21 @@ mod socket;
 mod world;
 
 pub use archives::{Entry, zip, zip64};
+pub use carrier::{Mood, carry};
 pub use client::{Answer, Client};
+pub use disk::Disk;
 pub use large::{Large, sized};
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
-pub use services::{Process, Scanner, Services};
+pub use services::{For, Process, Scanner, Services, start_others};
 pub use socket::Socket;
 pub use world::{World, sha256};
+
+/// The EICAR test file, in two halves so that no scanner stumbles over this source.
+pub fn eicar() -> String {
+    [
+        "X5O!P%@AP[4\\PZX54(P^)7CC)7}$",
+        "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+    ]
+    .concat()
+}
