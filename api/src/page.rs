@@ -181,7 +181,8 @@ fn decode(text: &str, sort: &str) -> Option<(String, Uuid)> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     let (name, rest) = text.split_once('|')?;
     let (id, key) = rest.split_once('|')?;
-    (name == sort).then_some(())?;
+    // U+0000 is in no text that PostgreSQL takes.
+    (name == sort && !key.contains('\0')).then_some(())?;
     Some((key.to_owned(), Uuid::try_parse(id).ok()?))
 }
 
@@ -324,7 +325,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_cursor_comes_back_from_its_text(key: String, bits: u128) {
+        fn a_cursor_comes_back_from_its_text(key in "[^\0]*", bits: u128) {
             let id = Uuid::from_u128(bits);
             proptest::prop_assert_eq!(decode(&encode("path", &key, id), "path"), Some((key, id)));
         }
@@ -334,5 +335,34 @@ mod tests {
             proptest::prop_assert_eq!(decode(&text, "id"), None);
             proptest::prop_assert_eq!(decode(&encode("path", &text, Uuid::nil()), "id"), None);
         }
+    }
+
+    #[test]
+    fn any_bytes_are_a_cursor_or_refused() {
+        let encoded = |key: &str| encode("path", key, Uuid::from_u128(7)).into_bytes();
+        // As it stands in the cursor, and encoded.
+        let seeds = [
+            encoded("Minutes/2024/May.pdf"),
+            encoded(""),
+            encoded("a|b|\u{e9}"),
+            b"path|00000000000000000000000000000007|a".to_vec(),
+            b"path|00000000-0000-0000-0000-000000000007|a".to_vec(),
+        ];
+        let regressions =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+        fuzzing::Target::new("cursor", &regressions, &seeds)
+            .with_words(&[b"|", b"\0", b"=", b"_", b"-", b"path", b"{", b"urn:uuid:"])
+            .at_most(10_000)
+            .run(|bytes| {
+                let inside = URL_SAFE_NO_PAD.encode(bytes);
+                for text in [&*String::from_utf8_lossy(bytes), &*inside] {
+                    let Some((key, id)) = decode(text, "path") else {
+                        continue;
+                    };
+                    assert!(!key.contains('\0'), "no database takes it");
+                    assert_eq!(decode(&encode("path", &key, id), "path"), Some((key, id)));
+                    assert_eq!(decode(text, "id"), None);
+                }
+            });
     }
 }

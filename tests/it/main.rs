@@ -8,10 +8,12 @@
 
 mod access;
 mod access_matrix;
+mod any_request;
 mod api_keys;
 mod architecture;
 mod bad_input;
 mod command_line;
+mod content;
 mod crash;
 mod faults;
 mod fixity;
@@ -21,9 +23,12 @@ mod graphql_limits;
 mod identity;
 mod model;
 mod mutations;
+mod packages;
 mod readme;
 mod schema;
 mod services;
 mod signatures;
+mod stopping;
 mod subscriptions;
 mod unlucky;
+mod uploads;

@@ -8,22 +8,26 @@
     reason = "helpers of tests: a panic is how they report"
 )]
 
+mod archives;
 mod carrier;
 mod client;
 mod disk;
 pub mod faults;
+mod large;
 mod provider;
 mod served;
 mod services;
 mod socket;
 mod world;
 
+pub use archives::{Entry, zip, zip64};
 pub use carrier::{Mood, carry};
 pub use client::{Answer, Client};
 pub use disk::Disk;
+pub use large::{Large, sized};
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
-pub use services::{For, Process, Services, start_others};
+pub use services::{For, Process, Scanner, Services, start_others};
 pub use socket::Socket;
 pub use world::{World, sha256};
 

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 /// The built `muniment` program.
@@ -85,6 +86,22 @@ impl Served {
             .arg(folder)
             .args(["--server", &self.url, "--token", token]);
         command
+    }
+
+    /// SIGTERM; answers whether it then ended well. Panics when it takes longer than that.
+    pub fn terminate(mut self, longest: Duration) -> bool {
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
+        assert!(asked.is_ok_and(|status| status.success()));
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be asked") {
+                return status.success();
+            }
+            assert!(began.elapsed() < longest, "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// `kill -9`.

@@ -607,13 +607,44 @@ fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
     (format!("http://127.0.0.1:{port}"), process)
 }
 
+/// clamd alone; `None` where it is not installed, which is said.
+pub struct Scanner {
+    address: SocketAddr,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Scanner {
+    /// Starts one that knows the EICAR test file.
+    pub fn start() -> Option<Self> {
+        if !Path::new(CLAMD).is_file() {
+            eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        configure_clamd(folder.path(), port);
+        let process = start_clamd(folder.path(), port);
+        Some(Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            _process: process,
+            _folder: folder,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 fn configure_clamd(folder: &Path, port: u16) {
     let signatures = folder.join("signatures");
     std::fs::create_dir(&signatures).expect("a folder");
     std::fs::write(signatures.join("test.ndb"), SIGNATURE).expect("a signature is written");
     let configuration = format!(
         "Foreground yes\nDatabaseDirectory {}\nTCPSocket {port}\nTCPAddr 127.0.0.1\nStreamMaxLength 4095M\n\
-         MaxScanSize 4095M\nMaxFileSize 2047M\nAlertExceedsMax yes\n",
+         MaxScanSize 4095M\nMaxFileSize 2047M\nAlertExceedsMax yes\nAlertEncrypted yes\n",
         signatures.display()
     );
     std::fs::write(folder.join("clamd.conf"), configuration).expect("a configuration is written");

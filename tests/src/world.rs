@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use api::auth::Role;
 use muniment::{Settings, System};
-use runtime::secrecy::ExposeSecret as _;
+use runtime::secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -15,6 +15,7 @@ use crate::{Client, Process, Services};
 pub struct World {
     runs: Runs,
     folder: TempDir,
+    database: Option<SecretString>,
 }
 
 enum Runs {
@@ -47,15 +48,34 @@ impl World {
     /// Starts one with the embedded parts and other settings.
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = testdb::postgres().await.map(Into::into);
+        Self::embedded_over(folder, database, change).await
+    }
+
+    /// Stops an embedded system in order and starts another over the same folder and database.
+    pub async fn again(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let Runs::Embedded(system) = self.runs else {
+            panic!("this test begins with World::embedded()");
+        };
+        system.shutdown().await;
+        Self::embedded_over(self.folder, self.database, change).await
+    }
+
+    async fn embedded_over(
+        folder: TempDir,
+        database: Option<SecretString>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = Settings::over(folder.path());
         // Nothing here needs the pace of production.
         settings.worker.receive_wait = Duration::from_millis(500);
-        settings.database_url = testdb::postgres().await.map(Into::into);
+        settings.database_url.clone_from(&database);
         change(&mut settings);
         let system = System::start(settings).await.expect("the system starts");
         Self {
             runs: Runs::Embedded(Box::new(system)),
             folder,
+            database,
         }
     }
 
@@ -77,6 +97,7 @@ impl World {
                 worker: Mutex::new(Some(worker)),
             },
             folder: tempfile::tempdir().expect("a temporary folder"),
+            database: None,
         }
     }
 

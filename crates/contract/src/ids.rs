@@ -270,4 +270,32 @@ mod tests {
             let _ = format!("record_{text}").parse::<RecordId>();
         }
     }
+
+    /// Each id has one spelling: what is read is written as it was.
+    #[test]
+    fn any_bytes_are_an_id_or_refused() {
+        let seeds: Vec<Vec<u8>> = [
+            "record_01h455vb4pex5vsknk084sn02q",
+            "version_7zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "apikey_00000000000000000000000000",
+        ]
+        .map(|text| text.as_bytes().to_vec())
+        .to_vec();
+        let regressions =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+        fuzzing::Target::new("id", &regressions, &seeds)
+            .with_words(&[b"_", b"record_", b"8", b"L", b"\xC3\xA9", b"0"])
+            .at_most(64)
+            .run(|bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                if let Ok(id) = text.parse::<AnyId>() {
+                    assert_eq!(id.to_string(), text);
+                    assert_eq!(AnyId::from_parts(id.prefix(), id.uuid()), Some(id));
+                }
+                if let Ok(id) = text.parse::<RecordId>() {
+                    assert_eq!(id.to_string(), text);
+                    assert_eq!(text.parse(), Ok(AnyId::Record(id)));
+                }
+            });
+    }
 }

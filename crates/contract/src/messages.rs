@@ -60,4 +60,21 @@ mod tests {
             assert!(JobMessage::decode(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn any_bytes_are_a_message_or_refused() {
+        let seeds = [
+            br#"{"jobId":"job_00000000000000000000000009"}"#.to_vec(),
+            br#"{"jobId":"job_00000000000000000000000009","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}"#.to_vec(),
+        ];
+        let regressions =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+        fuzzing::Target::new("message", &regressions, &seeds)
+            .with_words(&[b"\"", b"\\u0000", b"{", b"[", b",", b":", b"null"])
+            .run(|bytes| {
+                if let Ok(message) = JobMessage::decode(&String::from_utf8_lossy(bytes)) {
+                    assert_eq!(JobMessage::decode(&message.encode()).unwrap(), message);
+                }
+            });
+    }
 }

@@ -1,7 +1,7 @@
 //! From what was seen to what is reported. Pure.
 //!
 //! Always: exactly the checks that were asked for are reported; a scan that did not cover every
-//! byte is not passed.
+//! byte, or whose engine could not look into what is encrypted, is not passed.
 
 use chrono::{DateTime, Utc};
 use contract::checks::{ANTIVIRUS, CHECKSUM, FORMAT};
@@ -42,10 +42,7 @@ pub(super) fn of(
 ) -> Vec<CheckResult> {
     results(work, times, |kind| match kind {
         CHECKSUM => Some(checksum(work, seen)),
-        ANTIVIRUS => seen
-            .scan
-            .as_ref()
-            .map(|scan| antivirus(scan, seen.digests.size)),
+        ANTIVIRUS => seen.scan.as_ref().map(|scan| antivirus(scan, seen)),
         FORMAT => seen
             .format
             .as_ref()
@@ -127,9 +124,16 @@ fn checksum(work: &CheckWork, seen: &Seen) -> Finding {
     }
 }
 
-fn antivirus(scan: &Scan, size: u64) -> Finding {
+fn antivirus(scan: &Scan, seen: &Seen) -> Finding {
+    let format = seen.format.as_ref();
+    let encrypted = format.is_some_and(|format| format.evidence.encrypted);
     let (status, detail) = match &scan.verdict {
-        Verdict::Clean if scan.bytes_looked == size => (ResultStatus::Passed, None),
+        // clamd says so only where it is told to (`AlertEncrypted`).
+        Verdict::Clean if encrypted => (
+            ResultStatus::Inconclusive,
+            Some("encrypted: the engine cannot look inside".to_owned()),
+        ),
+        Verdict::Clean if scan.bytes_looked == seen.digests.size => (ResultStatus::Passed, None),
         Verdict::Clean => (
             ResultStatus::Inconclusive,
             Some("the engine did not look at every byte".to_owned()),

@@ -250,4 +250,48 @@ mod tests {
             drop(form_decoded(&text));
         }
     }
+
+    #[test]
+    fn any_bytes_are_a_notification_or_refused() {
+        let records = json!({"Records": [s3("ObjectCreated:Put", "version%2B1+%C3%A9")]});
+        let seeds = [
+            records.to_string(),
+            json!({"Type": "Notification", "Message": records.to_string()}).to_string(),
+            json!({
+                "source": "aws.s3",
+                "detail-type": "Object Created",
+                "detail": {"bucket": {"name": "incoming"}, "object": {"key": "version_1"}},
+            })
+            .to_string(),
+            json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "incoming"})
+                .to_string(),
+        ]
+        .map(String::into_bytes);
+        let regressions =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+        fuzzing::Target::new("event", &regressions, &seeds)
+            .with_words(&[
+                b"\"",
+                b"\\u0000",
+                b"%",
+                b"%0",
+                b"{",
+                b"[",
+                b",",
+                b"null",
+                b"\"Records\":",
+            ])
+            .run(|bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                if let Ok(written) = read(&text) {
+                    assert!(written.len() <= MOST);
+                    for object in written {
+                        assert!(object.key.len() <= 3 * text.len());
+                    }
+                }
+                // The inverse of how forms are encoded.
+                let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+                assert_eq!(form_decoded(&encoded), text);
+            });
+    }
 }

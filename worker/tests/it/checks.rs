@@ -5,7 +5,7 @@ use std::sync::Arc;
 use worker::checks::antivirus::NoEngine;
 use worker::client::{CheckResult, CheckWork, Evidence, FailureKind, ResultStatus, Work};
 
-use crate::world::{Infected, Status, World, noise, sha256, sha512};
+use crate::world::{Infected, Status, Trusting, World, noise, sha256, sha512};
 
 fn result<'a>(results: &'a [CheckResult], kind: &str) -> &'a CheckResult {
     results.iter().find(|result| result.kind == kind).unwrap()
@@ -131,6 +131,41 @@ async fn the_test_file_is_found_without_an_engine() {
     let scan = result(&results, "ANTIVIRUS");
     assert_eq!(scan.status, ResultStatus::Failed);
     assert_eq!(scan.detail.as_deref(), Some("Eicar-Test-Signature"));
+}
+
+#[tokio::test]
+async fn what_is_encrypted_is_not_called_clean_by_any_engine() {
+    let mut world = World::new().await;
+    world.scanner = Arc::new(Trusting);
+    let plain = zip(&[("secret.txt", b"a secret")]);
+    let mut encrypted = plain.clone();
+    let directory = plain
+        .windows(4)
+        .rposition(|at| at == b"PK\x01\x02")
+        .unwrap();
+    encrypted[6] |= 1;
+    encrypted[directory + 8] |= 1;
+    for (number, bytes, alone, expected) in [
+        (1, &plain, false, ResultStatus::Passed),
+        (2, &encrypted, false, ResultStatus::Inconclusive),
+        (3, &encrypted, true, ResultStatus::Inconclusive),
+    ] {
+        let mut work = world.check(number, "a.zip", bytes).await;
+        if alone {
+            work.checks.retain(|check| check.kind == "ANTIVIRUS");
+        }
+        let job = world.job(number, Work::Check(work)).await;
+        world.work().await;
+        let results = world.api.job(job).checks.remove(0).results;
+        assert_eq!(results.len(), if alone { 1 } else { 3 });
+        let scan = result(&results, "ANTIVIRUS");
+        assert_eq!(scan.status, expected);
+        let why = scan.detail.as_deref().unwrap_or_default();
+        assert_eq!(
+            why.starts_with("encrypted"),
+            expected != ResultStatus::Passed
+        );
+    }
 }
 
 #[tokio::test]

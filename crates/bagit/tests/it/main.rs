@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod any_bytes;
 mod by_hand;
 mod conformance;
 mod hostile;
 mod support;
 mod tampered;
+mod targets;
 mod written;

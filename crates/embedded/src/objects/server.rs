@@ -119,7 +119,10 @@ pub fn router(store: Arc<Store>, keys: &Keys) -> Router {
             HeaderName::from_static("x-amz-checksum-sha256"),
         ])
         .max_age(Duration::from_hours(1));
-    Router::new().fallback_service(service).layer(cors)
+    Router::new()
+        .fallback_service(service)
+        .layer(axum::middleware::from_fn(super::unsigned::refuse))
+        .layer(cors)
 }
 
 async fn sweep(store: Arc<Store>) {

@@ -89,6 +89,34 @@ async fn what_is_changed_in_a_signed_address_makes_it_void() {
 }
 
 #[tokio::test]
+async fn a_header_of_s3_that_was_not_signed_makes_no_copy_of_a_put() {
+    let world = World::new().await;
+    world.put("secret", "of another").await;
+    let request = signed_put(&world).await;
+    for (name, value) in [
+        ("x-amz-copy-source", "/bucket/secret"),
+        ("X-Amz-Copy-Source", &format!("{BUCKET}/secret")),
+        ("x-amz-acl", "public-read"),
+        ("x-amz-meta-note", "more"),
+    ] {
+        let mut sent = reqwest::Client::new()
+            .put(request.uri())
+            .header(name, value);
+        for (name, value) in request.headers() {
+            if name != "content-length" {
+                sent = sent.header(name, value);
+            }
+        }
+        let answer = sent.body("hello").send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{name}");
+        assert!(answer.text().await.unwrap().contains("not signed"));
+        assert!(world.get("object").await.is_err(), "{name}");
+    }
+    assert_eq!(send(&request, Some("hello")).await.status(), 200);
+    assert_eq!(world.get("object").await.unwrap(), b"hello");
+}
+
+#[tokio::test]
 async fn a_signed_address_ends_when_it_says() {
     let world = World::new().await;
     world.put("object", "abc").await;

@@ -110,3 +110,39 @@ where
     }
     writer.into_inner().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    /// Whatever a depositor wrote is read by others as it was written, and takes no other cell's place.
+    #[test]
+    fn any_cell_comes_back_from_a_csv_file() {
+        let seeds = [
+            b"=cmd()|'/C calc'!A0\xFFa \"quoted\", text\xFFtwo\r\nlines".to_vec(),
+            b"@SUM(1+1)\xFF-1+1\xFF+1".to_vec(),
+            b"\xFF\xFF\xFF".to_vec(),
+            "caf\u{e9}\u{202e}\u{feff}\t;".as_bytes().to_vec(),
+        ];
+        let regressions =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+        fuzzing::Target::new("csv", &regressions, &seeds)
+            .with_words(&[b"\"", b",", b"\r", b"\n", b"\0", b"\"\"", b"\\", b"#"])
+            .at_most(4_000)
+            .run(|bytes| {
+                let cells: Vec<String> = bytes
+                    .split(|byte| *byte == 0xFF)
+                    .map(|cell| String::from_utf8_lossy(cell).into_owned())
+                    .collect();
+                let header = vec!["name".to_owned(); cells.len()];
+                let written = rows([&header, &cells, &cells]);
+                let mut reader = csv::Reader::from_reader(written.as_slice());
+                let read: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+                assert_eq!(read.len(), 2);
+                for row in read {
+                    assert_eq!(row.iter().collect::<Vec<_>>(), cells);
+                }
+            });
+    }
+}

@@ -24,6 +24,24 @@ impl Scanner for Infected {
     }
 }
 
+/// Calls everything clean, as clamd does with what it was not told to tell of.
+pub(crate) struct Trusting;
+
+#[async_trait]
+impl Scanner for Trusting {
+    async fn identity(&self) -> EngineInfo {
+        NoEngine.identity().await
+    }
+
+    async fn scan(&self, size: u64, _: Blocks) -> Scan {
+        Scan {
+            verdict: Verdict::Clean,
+            engine: self.identity().await,
+            bytes_looked: size,
+        }
+    }
+}
+
 /// Panics on the first object.
 #[derive(Default)]
 pub(crate) struct PanicsOnce(AtomicBool);

@@ -8,7 +8,7 @@ use super::{
     Signer, World,
     signer::{message, with_secret},
 };
-use crate::auth::token::MAX_TOKEN;
+use crate::auth::{Role, token::MAX_TOKEN};
 
 #[tokio::test]
 async fn alg_none_is_refused() {
@@ -295,4 +295,29 @@ async fn nobody_passes_for_an_api_key_or_for_the_system() {
     for subject in ["apikey_00000000000000000000000001", "muniment/0.1.0"] {
         world.refusal(&world.token(json!({"sub": subject}))).await;
     }
+}
+
+#[tokio::test]
+async fn a_role_and_a_body_that_were_taken_away_are_gone_after_a_minute() {
+    let minute = Duration::from_mins(1);
+    let world = World::with(|settings| settings.max_age = Some(minute)).await;
+    let before = world.token(json!({"roles": ["archivist"], "bodies": ["OWN", "OTHER"]}));
+    let actor = world.verify(&before).await.unwrap();
+    assert_eq!(actor.roles, [Role::Archivist]);
+    let end = runtime::clock::Clock::now(&*world.clock) + minute;
+    assert!(actor.expires_at <= end, "what is watched with it ends too");
+
+    // Taken away at the provider: its tokens say so from now on, and those from before have an hour to live.
+    let after = world.token(json!({"roles": ["reader"], "bodies": ["OWN"]}));
+    world
+        .clock
+        .advance(minute.checked_sub(Duration::from_secs(1)).unwrap());
+    assert!(world.is_taken(&before).await);
+    let actor = world.verify(&after).await.unwrap();
+    assert_eq!(
+        (&actor.roles[..], &actor.bodies[..]),
+        (&[Role::Reader][..], &["OWN".to_owned()][..])
+    );
+    world.clock.advance(Duration::from_secs(1));
+    assert!(world.refusal(&before).await.contains("too old"));
 }
