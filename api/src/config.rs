@@ -38,6 +38,8 @@ pub struct Config {
     pub check_queues: BTreeMap<String, String>,
     /// Who tells who somebody is.
     pub identity: Identity,
+    /// What signs the log of events: a file, or the key itself.
+    pub checkpoint_key: SecretString,
     /// How long requests and announcements under way may take when it stops.
     pub grace: Duration,
     /// What is logged.
@@ -211,6 +213,11 @@ pub const ROWS: &[Row] = &[
         "in place of a provider: file of a key pair that signs tokens; `muniment token --data DIR` makes it, `DIR/identity/token-key.p8`, and tokens",
     ),
     row(
+        "MUNIMENT_CHECKPOINT_KEY",
+        "must be set",
+        "key that signs the log of events: its file, or the key itself (PKCS #8 in base64); `muniment checkpoint-key FILE` makes it; one for all instances over a database, for good",
+    ),
+    row(
         "MUNIMENT_GRACE",
         "`25s`",
         "how long requests under way may take when it is stopped",
@@ -256,6 +263,7 @@ impl Config {
             queues: Queues::read(read),
             check_queues: check_queues(read),
             identity: Identity::read(read),
+            checkpoint_key: checkpoint_key(read),
             grace: read.duration("MUNIMENT_GRACE").or(Duration::from_secs(25)),
             telemetry: Telemetry::read(read),
         }
@@ -269,6 +277,21 @@ fn database_url(read: &mut Reader<'_>) -> SecretString {
         read.problem("MUNIMENT_DATABASE_URL", "does not begin with postgres://");
     }
     url
+}
+
+/// Whether the key can be read is said here, so that `--check-config` says it too.
+fn checkpoint_key(read: &mut Reader<'_>) -> SecretString {
+    let setting = read.secret("MUNIMENT_CHECKPOINT_KEY").required();
+    let text = setting.expose_secret();
+    if !text.is_empty()
+        && let Err(error) = crate::checkpoints::key::configured(text)
+    {
+        let problem = format!(
+            "is no key that can be read ({error}); `muniment checkpoint-key FILE` makes one"
+        );
+        read.problem("MUNIMENT_CHECKPOINT_KEY", &problem);
+    }
+    setting
 }
 
 fn check_queues(read: &mut Reader<'_>) -> BTreeMap<String, String> {
@@ -305,6 +328,10 @@ mod tests {
             ("MUNIMENT_QUEUE_JOBS", "http://sqs/1/jobs"),
             ("MUNIMENT_OIDC_ISSUER", "https://id.example.org"),
             ("MUNIMENT_OIDC_AUDIENCE", "muniment"),
+            (
+                "MUNIMENT_CHECKPOINT_KEY",
+                "MC4CAQAwBQYDK2VwBCIEIB6vUuHgvCCCgUGuZfPwDrz0v7fAoJkVYl13gsg0qgVe",
+            ),
         ];
         set.map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
@@ -330,6 +357,7 @@ mod tests {
     fn every_problem_is_said_at_once() {
         let wrong = [
             ("MUNIMENT_BUCKET_RECORDS", ""),
+            ("MUNIMENT_CHECKPOINT_KEY", "/no/such/file"),
             ("MUNIMENT_CHECK_QUEUES", "ocr"),
             ("MUNIMENT_DATABASE_CONNECTIONS", "1"),
             ("MUNIMENT_DATABASE_URL", "mysql://u:secret@db/muniment"),

@@ -77,6 +77,8 @@ pub struct Model {
     pub finished_at: Option<DateTimeUtc>,
     /// Until when it is kept.
     pub expires_at: Option<DateTimeUtc>,
+    /// Its events are those in the tree of this size.
+    pub tree_size: Option<i64>,
 }
 
 /// No relations: the stores join by column, under the access rule.

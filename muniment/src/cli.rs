@@ -5,7 +5,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{export, identify, migrate, schema, serve, signatures, token, transfer, verify};
+use crate::{
+    checkpoint_key, export, identify, migrate, schema, serve, signatures, token, transfer, verify,
+    verify_log,
+};
 
 /// A records repository that can prove what it holds.
 #[derive(Debug, Parser)]
@@ -37,8 +40,12 @@ pub(crate) enum Command {
     Transfer(transfer::Arguments),
     /// Save accepted content as a `BagIt` bag
     Export(export::Arguments),
-    /// Judge a `BagIt` bag, file by file
+    /// Judge a `BagIt` bag, file by file, and the events that it carries
     Verify(verify::Arguments),
+    /// Look for events that were edited, removed or reordered
+    VerifyLog(verify_log::Arguments),
+    /// Print the public half of the key that signs the log of events
+    CheckpointKey(checkpoint_key::Arguments),
     /// Identify file formats by PRONOM signatures
     Identify(identify::Arguments),
     /// List, update or compile PRONOM signatures

@@ -14,6 +14,7 @@ mod command_line;
 mod crash;
 mod flow;
 mod identity;
+mod log;
 mod mutations;
 mod readme;
 mod schema;

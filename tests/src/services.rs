@@ -301,7 +301,8 @@ impl Services {
         command
             .env("MUNIMENT_LISTEN", listen.to_string())
             .env("MUNIMENT_DATABASE_URL", &self.database)
-            .env("MUNIMENT_TOKEN_KEY", self.token_key());
+            .env("MUNIMENT_TOKEN_KEY", self.token_key())
+            .env("MUNIMENT_CHECKPOINT_KEY", self.checkpoint_key());
         for bucket in BUCKETS {
             command.env(format!("MUNIMENT_BUCKET_{}", bucket.to_uppercase()), bucket);
         }
@@ -312,6 +313,7 @@ impl Services {
     pub fn migrate(&self) {
         // The first token makes the key.
         self.token("admin", Role::Admin, &[]);
+        muniment::process::checkpoint_key(&self.data()).expect("a key is made");
         let mut command = self.api_command(SocketAddr::from(([127, 0, 0, 1], 0)), "http://-/-");
         let done = command.arg("migrate").output().expect("it starts");
         assert!(done.status.success(), "{}", crate::stderr(&done));
@@ -356,6 +358,10 @@ impl Services {
 
     fn token_key(&self) -> PathBuf {
         self.data().join("identity/token-key.p8")
+    }
+
+    fn checkpoint_key(&self) -> PathBuf {
+        muniment::process::checkpoint_key_file(&self.data())
     }
 
     /// A token that the APIs take.

@@ -15,7 +15,8 @@ mod viewer;
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
 use crate::{
-    App, api_keys, checks, collections, events, exports, jobs, records, tasks, transfers, versions,
+    App, api_keys, checkpoints, checks, collections, events, exports, jobs, records, tasks,
+    transfers, versions,
 };
 
 /// Everything that can be asked.
@@ -30,6 +31,7 @@ pub struct Query(
     tasks::graphql::TaskQuery,
     exports::graphql::ExportQuery,
     events::graphql::EventQuery,
+    checkpoints::graphql::CheckpointQuery,
     jobs::graphql::JobQuery,
     api_keys::graphql::ApiKeyQuery,
 );

@@ -23,8 +23,8 @@ use crate::{
 };
 
 pub use work::{
-    BagInfoEntryObject, ExportItemObject, ExportReportStatus, ExportWorkObject, ReportExportInput,
-    ReportExportPayload,
+    BagInfoEntryObject, ExportEventObject, ExportEvidence, ExportItemObject, ExportReportStatus,
+    ExportWorkObject, ReportExportInput, ReportExportPayload,
 };
 
 /// Where an export stands.
@@ -224,7 +224,7 @@ pub struct CancelExportPayload {
 
 /// Queries about exports.
 #[derive(MergedObject, Default)]
-pub struct ExportQuery(ClientQuery, work::WorkQuery);
+pub struct ExportQuery(ClientQuery, work::WorkQuery, work::EventsQuery);
 
 /// Mutations of exports.
 #[derive(MergedObject, Default)]

@@ -117,6 +117,7 @@ mod tests {
             created_at: at,
             finished_at: None,
             expires_at: seconds_left.map(|left| at + TimeDelta::seconds(left)),
+            tree_size: None,
         }
     }
 
