@@ -84,9 +84,15 @@ async fn the_command_finds_what_was_done_to_the_database_and_names_it() {
     );
 
     // The whole log is gone, with all that could tell of it but the checkpoint that was kept.
-    for table in ["event", "event_leaf", "event_node", "checkpoint"] {
+    for (table, least) in [
+        ("event", 1),
+        ("event_leaf", 1),
+        ("event_node", 1),
+        ("checkpoint", 1),
+        ("event_pending", 0),
+    ] {
         let gone = db.execute_unprepared(&format!("DELETE FROM {table}")).await;
-        assert!(gone.unwrap().rows_affected() > 0);
+        assert!(gone.unwrap().rows_affected() >= least, "{table}");
     }
     ends(folder, &["verify-log"], 0);
     let found = ends(folder, &since, 2);
@@ -209,12 +215,14 @@ fn a_bag_shows_offline_that_its_events_are_those_of_the_log() {
         &edited,
         "was changed: its proof does not lead to the signed root",
     );
-    refused(&lines[1..].concat(), "something was removed or reordered");
-    let mut swapped = lines.clone();
     let of_one_subject = lines
         .windows(2)
         .position(|pair| subject(pair[0]) == subject(pair[1]));
     let place = of_one_subject.unwrap();
+    let mut removed = lines.clone();
+    removed.remove(place);
+    refused(&removed.concat(), "something was removed or reordered");
+    let mut swapped = lines.clone();
     swapped.swap(place, place + 1);
     refused(&swapped.concat(), "something was removed or reordered");
     refused(&events.replacen(':', ": ", 1), "canonical JSON");

@@ -168,9 +168,9 @@ async fn what_happened_before_a_package_is_begun_is_sealed_for_it() {
         .await
         .unwrap();
     let job = JobId(job_of(&world, &export).await.id);
-    let claims =
-        crate::jobs::claim::claim(&world.app, &worker(), &[job], "w", Duration::from_mins(1));
-    let claims = claims.await.unwrap();
+    let minute = Duration::from_mins(1);
+    let claims = crate::jobs::claim::claim(&world.app, &worker(), &[job], "w", minute).await;
+    let claims = claims.unwrap();
     assert!(matches!(
         claims[0].answer,
         crate::jobs::work::Answer::Claimed(..)
