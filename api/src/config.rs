@@ -13,6 +13,7 @@ use runtime::{
 };
 
 use crate::{
+    app::Limits,
     auth::oidc::{OidcSettings, Preset},
     object_store::Buckets,
 };
@@ -40,6 +41,8 @@ pub struct Config {
     pub identity: Identity,
     /// What signs the log of events: a file, or the key itself.
     pub checkpoint_key: SecretString,
+    /// How long an announced job may stay unclaimed before it is announced again.
+    pub republish_after: Duration,
     /// How long requests and announcements under way may take when it stops.
     pub grace: Duration,
     /// What is logged.
@@ -218,6 +221,11 @@ pub const ROWS: &[Row] = &[
         "key that signs the log of events: its file, or the key itself (PKCS #8 in base64); `muniment checkpoint-key FILE` makes it; one for all instances over a database, for good",
     ),
     row(
+        "MUNIMENT_REPUBLISH_AFTER",
+        "`2m`",
+        "a job that was announced and not taken for so long is announced again, 1s to 1h: the message may be lost",
+    ),
+    row(
         "MUNIMENT_GRACE",
         "`25s`",
         "how long requests under way may take when it is stopped",
@@ -264,6 +272,10 @@ impl Config {
             check_queues: check_queues(read),
             identity: Identity::read(read),
             checkpoint_key: checkpoint_key(read),
+            republish_after: read
+                .duration("MUNIMENT_REPUBLISH_AFTER")
+                .within(Duration::from_secs(1)..=Duration::from_hours(1))
+                .or(Limits::default().republish_after),
             grace: read.duration("MUNIMENT_GRACE").or(Duration::from_secs(25)),
             telemetry: Telemetry::read(read),
         }
@@ -366,6 +378,7 @@ mod tests {
             ("MUNIMENT_OIDC_AUDIENCE", ""),
             ("MUNIMENT_OIDC_ISSUER", "http://id.example.org"),
             ("MUNIMENT_OIDC_PRESET", "okta"),
+            ("MUNIMENT_REPUBLISH_AFTER", "2h"),
         ];
         assert_eq!(problems(&wrong), wrong.map(|(name, _)| name));
     }

@@ -184,7 +184,10 @@ async fn serve(config: Config) -> Result<(), String> {
         objects: objects(&config).await,
         clock,
         ids: Arc::new(SystemIds),
-        limits: Limits::default(),
+        limits: Limits {
+            republish_after: config.republish_after,
+            ..Limits::default()
+        },
         checkpoint_key: Arc::new(checkpoint_key),
         further_checks: config.check_queues.keys().cloned().collect(),
     });

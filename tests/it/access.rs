@@ -26,7 +26,7 @@ async fn without_a_token_nothing_is_answered() {
 #[tokio::test]
 async fn a_forged_token_is_refused_without_repeating_it() {
     let world = World::start().await;
-    let forged = tests::Client::new(world.system().api_url(), Some("a.secret.c".into()));
+    let forged = tests::Client::new(world.url(), Some("a.secret.c".into()));
     let answer = forged.send("{ viewer { subject } }", json!({})).await;
     assert_eq!(answer.code(), "UNAUTHENTICATED");
     assert!(!answer.0.to_string().contains("secret"));

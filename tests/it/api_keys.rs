@@ -30,7 +30,7 @@ async fn made(world: &World, roles: &[&str]) -> (String, Client) {
     let made = &answer.ok()["createApiKey"];
     let token = made["token"].as_str().unwrap();
     assert!(token.starts_with("muk_"), "{token}");
-    let client = Client::new(world.system().api_url(), Some(token.to_owned()));
+    let client = Client::new(world.url(), Some(token.to_owned()));
     (made["apiKey"]["id"].as_str().unwrap().to_owned(), client)
 }
 
@@ -213,7 +213,7 @@ async fn what_only_looks_like_a_key_is_refused_without_repeating_it() {
         format!("muk_{secret}_{secret}"),
         good.to_uppercase(),
     ] {
-        let url = world.system().api_url();
+        let url = world.url();
         let answer = Client::new(url, Some(wrong.clone()))
             .send(VIEWER, json!({}))
             .await;

@@ -241,6 +241,8 @@ async fn http_that_is_no_graphql_is_refused() {
         "} } } ".repeat(levels),
     );
     let deep = format!("{{ {open} id {close} }}");
+    // The connection of the huge body is closed, when exactly is not said.
+    let client = world.contributor();
     assert_eq!(client.send(&deep, json!({})).await.code(), "LIMIT_EXCEEDED");
 }
 

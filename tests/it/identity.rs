@@ -20,7 +20,7 @@ async fn a_token_of_a_real_provider_for_each_role_is_understood() {
     let Some(provider) = Provider::start() else {
         return;
     };
-    let world = World::start().await;
+    let world = World::embedded().await;
     let api = SecondApi::start(&world, &provider).await;
     for (client, roles, bodies) in [
         ("admin", json!(["ADMIN"]), json!([])),
@@ -49,7 +49,7 @@ async fn each_role_does_its_part_with_a_token_of_a_real_provider() {
     let Some(provider) = Provider::start() else {
         return;
     };
-    let world = World::start().await;
+    let world = World::embedded().await;
     let api = SecondApi::start(&world, &provider).await;
     let client = async |name: &str| api.client(&provider.token(name).await);
     let contributor = client("contributor").await;
@@ -95,7 +95,7 @@ async fn a_token_meant_for_another_installation_is_refused() {
     let Some(provider) = Provider::start() else {
         return;
     };
-    let world = World::start().await;
+    let world = World::embedded().await;
     let api = SecondApi::start(&world, &provider).await;
     let embedded = world.archivist();
     let answer = api.client(embedded.token()).send(VIEWER, json!({})).await;
@@ -115,7 +115,7 @@ async fn keys_of_a_real_provider_are_rotated_in_mid_run() {
     let Some(mut provider) = Provider::start() else {
         return;
     };
-    let world = World::start().await;
+    let world = World::embedded().await;
     let api = SecondApi::start(&world, &provider).await;
     let ask = async |token: &str| api.client(token).send(VIEWER, json!({})).await;
     let old = provider.token("archivist").await;
@@ -145,7 +145,7 @@ async fn while_no_key_is_known_the_answer_is_unavailable() {
     let Some(mut provider) = Provider::start() else {
         return;
     };
-    let world = World::start().await;
+    let world = World::embedded().await;
     let api = SecondApi::start(&world, &provider).await;
     let token = provider.token("reader").await;
     provider.stop();
@@ -185,7 +185,7 @@ async fn a_worker_takes_jobs_with_its_own_credentials() {
     let Some(mut provider) = Provider::start() else {
         return;
     };
-    let world = World::start().await;
+    let world = World::embedded().await;
     let api = SecondApi::start(&world, &provider).await;
     let worker = |client: &str, secret: &str| {
         let settings = credentials(&provider, client, secret);
@@ -228,7 +228,7 @@ async fn a_worker_takes_jobs_with_its_own_credentials() {
 
 #[tokio::test]
 async fn an_embedded_token_shows_what_it_is() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     let answer = world.reader().send(VIEWER, json!({})).await;
     assert_eq!(
         answer.ok()["viewer"]["credential"],

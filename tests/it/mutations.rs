@@ -293,7 +293,7 @@ async fn a_task_goes_its_way_with_comments() {
 async fn an_export_is_cancelled_by_those_who_may() {
     let world = World::start().await;
     // Nobody takes jobs any more, so it still waits when it is called off.
-    world.system().stop_worker().await;
+    world.stop_worker().await;
     let owner = world.contributor();
     let transfer = owner.open_transfer("Cancel").await;
     let request = format!(

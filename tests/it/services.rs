@@ -7,10 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::auth::Role;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use api::auth::{Role, oidc::provider::PAUSE};
+use base64::Engine as _;
 use serde_json::{Value, json};
-use tests::{Client, Process, Services, muniment, stderr, stdout};
+use tests::{
+    Client, For, Mood, Process, Provider, Services, carry, eicar,
+    faults::{Proxy, Rates, SLOW_DOWN},
+    muniment, stderr, stdout,
+};
 
 /// Two APIs and three workers. The first API's address comes first.
 struct Fleet {
@@ -91,15 +95,6 @@ fn files() -> usize {
     let set = std::env::var_os("MUNIMENT_TEST_FILES");
     set.and_then(|text| text.to_str()?.parse().ok())
         .unwrap_or(200)
-}
-
-/// The EICAR test file, in two halves so that no scanner stumbles over this source.
-fn eicar() -> String {
-    [
-        "X5O!P%@AP[4\\PZX54(P^)7CC)7}$",
-        "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
-    ]
-    .concat()
 }
 
 fn folder(files: usize) -> tempfile::TempDir {
@@ -268,7 +263,12 @@ async fn messages_delivered_three_times_shuffled_and_late_change_nothing() {
     let sqs = fleet.services.sqs().clone();
     let carrying = runtime::shutdown::Shutdown::new();
     drop(carrying.spawn("carrier", async move {
-        carry(&sqs, &announced, &delivered).await;
+        let mood = Mood {
+            copies: 3..=3,
+            lost: 0.0,
+            late: Duration::from_secs(2),
+        };
+        carry(sqs, announced, delivered, 1, mood).await;
     }));
     let files = files();
     let folder = folder(files);
@@ -315,48 +315,6 @@ async fn all_events(client: &Client, action: &str) -> Vec<String> {
             return all;
         }
         after = page["pageInfo"]["endCursor"].clone();
-    }
-}
-
-/// Carries messages from one queue to another: each three times, in another order, some of them late.
-async fn carry(sqs: &aws_sdk_sqs::Client, from: &str, to: &str) {
-    let mut turn: u64 = 0;
-    loop {
-        let received = sqs
-            .receive_message()
-            .queue_url(from)
-            .max_number_of_messages(10)
-            .wait_time_seconds(1)
-            .send()
-            .await;
-        let messages = received.map(|answer| answer.messages.unwrap_or_default());
-        let messages = messages.unwrap_or_default();
-        let mut copies = Vec::new();
-        for message in &messages {
-            for copy in 0..3_u64 {
-                turn = turn
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(copy + 1);
-                copies.push((turn >> 33, message.body.clone().unwrap_or_default()));
-            }
-        }
-        copies.sort_unstable();
-        for (index, chunk) in copies.chunks(10).enumerate() {
-            let entries = chunk.iter().enumerate().map(|(nth, (random, body))| {
-                SendMessageBatchRequestEntry::builder()
-                    .id(format!("{index}-{nth}"))
-                    .message_body(body)
-                    .delay_seconds(i32::try_from(random % 3).unwrap_or_default())
-                    .build()
-                    .unwrap()
-            });
-            let sent = sqs.send_message_batch().queue_url(to);
-            drop(sent.set_entries(Some(entries.collect())).send().await);
-        }
-        for message in messages {
-            let gone = sqs.delete_message().queue_url(from);
-            drop(gone.set_receipt_handle(message.receipt_handle).send().await);
-        }
     }
 }
 
@@ -513,5 +471,232 @@ async fn what_is_not_ready_is_named_and_why_is_not() {
             503,
             json!({"antivirus": false, "queue": true, "api": false})
         )
+    );
+}
+
+/// Waits until a token is taken everywhere, as the rules of asking the provider have it.
+async fn is_taken(urls: &[String], token: &str, roles: &Value) {
+    for url in urls {
+        let client = Client::new(url.clone(), Some(token.to_owned()));
+        let began = Instant::now();
+        loop {
+            let answer = client.send("{ viewer { roles } }", json!({})).await;
+            if answer.0["data"]["viewer"]["roles"] == *roles {
+                break;
+            }
+            assert_eq!(answer.code(), "UNAUTHENTICATED");
+            assert!(began.elapsed() < PAUSE * 2, "a new key is not taken");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+/// The `kid` of a token (RFC 7515, section 4.1.4).
+fn key_of(token: &str) -> String {
+    let header = token.split('.').next().unwrap();
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header);
+    let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn each_role_has_a_token_of_a_provider_whose_keys_are_rotated_in_mid_run() {
+    let Some(mut provider) = Provider::start() else {
+        return;
+    };
+    let Some(mut services) = Services::start().await else {
+        return;
+    };
+    services.identify_by(provider.issuer());
+    services.migrate();
+    let jobs = services.queue("jobs").await;
+    let (api, one) = services.api("api-1", &jobs);
+    let (second, two) = services.api("api-2", &jobs);
+    let urls = vec![one, two];
+    let mut workers: Vec<Process> = (0..3)
+        .map(|n| services.worker(&format!("worker-{n}"), &urls[n % 2], &jobs, None))
+        .collect();
+    let client = async |api: usize, role: &str| {
+        Client::new(urls[api].clone(), Some(provider.token(role).await))
+    };
+    let create = "mutation { createCollection(input: {code: \"MAPS\", title: \"Maps\", body: \"LOCAL\"}) { collection { id } } }";
+    client(0, "admin").await.send(create, json!({})).await.ok();
+    let old = provider.token("contributor").await;
+    assert!(key_of(&old).ends_with("-first"), "{}", key_of(&old));
+    let files = files();
+    let folder = folder(files);
+    let running = std::process::Command::new(muniment())
+        .arg("transfer")
+        .arg(folder.path())
+        .args([
+            "--collection",
+            "MAPS",
+            "--submit",
+            "--server",
+            &urls[0],
+            "--token",
+            &old,
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let archivist = client(1, "archivist").await;
+    let totals = "{ transfers(first: 1) { nodes { id totals { accepted } } } }";
+    archivist
+        .until(totals, json!({}), |answer| {
+            answer["transfers"]["nodes"][0]["totals"]["accepted"].as_u64() >= Some(5)
+        })
+        .await;
+
+    // New tokens are signed by a new key; those of the old one hold as long as it is published.
+    provider.rotate("second,first");
+    for (role, roles) in [
+        ("admin", json!(["ADMIN"])),
+        ("archivist", json!(["ARCHIVIST"])),
+        ("contributor", json!(["CONTRIBUTOR"])),
+        ("reader", json!(["READER"])),
+        ("worker", json!(["WORKER"])),
+    ] {
+        let token = provider.token(role).await;
+        assert!(key_of(&token).ends_with("-second"), "{}", key_of(&token));
+        is_taken(&urls, &token, &roles).await;
+    }
+    // A worker that begins now has a token of the new key.
+    workers.push(services.worker("worker-3", &urls[1], &jobs, None));
+    let output = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    // The old key is retired: who has no newer token is told so.
+    provider.rotate("second");
+    let archivist = Client::new(urls[1].clone(), Some(provider.token("archivist").await));
+    let ends = ends(&archivist).await;
+    assert_eq!(ends.len(), files);
+    assert!(
+        ends.values().all(|versions| versions == &["1 ACCEPTED"]),
+        "{ends:?}"
+    );
+    let transfer =
+        archivist.send(totals, json!({})).await.ok()["transfers"]["nodes"][0]["id"].clone();
+    let accept = "mutation($id: ID!) { acceptTransfer(input: {id: $id}) { transfer { status depositedBy } } }";
+    let accepted = archivist.send(accept, json!({"id": transfer})).await;
+    assert_eq!(
+        accepted.ok()["acceptTransfer"]["transfer"],
+        json!({"status": "ACCEPTED", "depositedBy": "contributor"})
+    );
+    let reader = Client::new(urls[0].clone(), Some(provider.token("reader").await));
+    let download = "{ versions(first: 1) { nodes { download { url } } } }";
+    let answer = reader.send(download, json!({})).await;
+    let url = answer.ok()["versions"]["nodes"][0]["download"]["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let bytes = reader
+        .http()
+        .get(url)
+        .send()
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
+    assert!(bytes.starts_with(b"file "));
+
+    let mut processes: Vec<Process> = workers.drain(..).chain([api, second]).collect();
+    for process in &mut processes {
+        assert!(process.stop(), "{}", process.log());
+        tells_no_secrets(&process.log(), &[&old, archivist.token(), "worker-secret"]);
+    }
+}
+
+/// Logs are JSON, line by line, and repeat neither tokens nor content.
+fn tells_no_secrets(log: &str, secrets: &[&str]) {
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+    }
+    for secret in secrets {
+        assert!(!log.contains(secret), "a log repeats {secret}");
+    }
+    // Any JWT begins so, any presigned URL has that, and so do the files.
+    for part in ["eyJ", "X-Amz-Signature=", "line 1000"] {
+        assert!(!log.contains(part), "a log repeats {part}…: {log}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_encrypted_by_the_key_that_is_set() {
+    const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
+    let Some(mut services) = Services::start().await else {
+        return;
+    };
+    services.set(For::Both, "MUNIMENT_S3_KMS_KEY", KEY.to_owned());
+    let jobs = services.queue("jobs").await;
+    let Some(fleet) = Fleet::over(services, &jobs, &jobs, None).await else {
+        return;
+    };
+    let owner = fleet.client(0, Role::Contributor);
+    let open = "mutation { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Encrypted\"}) { transfer { id } } }";
+    let opened = owner.send(open, json!({})).await;
+    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (_, version) = owner.deposit(&transfer, &[("a.txt", b"a")]).await.remove(0);
+    assert_eq!(owner.decided(&version).await["status"], "ACCEPTED");
+    let request = "mutation($id: ID!) { requestExport(input: {selection: {transferId: $id}}) { export { id } } }";
+    let requested = owner.send(request, json!({"id": transfer})).await;
+    let export = requested.ok()["requestExport"]["export"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ready = "query($id: ID!) { node(id: $id) { ... on Export { status } } }";
+    owner
+        .until(ready, json!({"id": export}), |answer| {
+            answer["node"]["status"] == "READY"
+        })
+        .await;
+    for (bucket, key) in [("records", version), ("exports", format!("{export}.tar"))] {
+        let head = fleet.services.s3().head_object().bucket(bucket).key(key);
+        let head = head.send().await.unwrap();
+        let encrypted = head
+            .server_side_encryption()
+            .map(|how| how.as_str().to_owned());
+        assert_eq!(encrypted.as_deref(), Some("aws:kms"), "{bucket}");
+        assert_eq!(head.ssekms_key_id(), Some(KEY), "{bucket}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_store_that_asks_to_slow_down_is_asked_again() {
+    let Some(mut services) = Services::start().await else {
+        return;
+    };
+    let behind = vec![services.aws().trim_start_matches("http://").to_owned()];
+    let slow = Proxy::start(behind, 1, SLOW_DOWN, None).await;
+    services.set(For::Both, "MUNIMENT_S3_ENDPOINT", slow.url().to_owned());
+    let jobs = services.queue("jobs").await;
+    let Some(fleet) = Fleet::over(services, &jobs, &jobs, None).await else {
+        return;
+    };
+    slow.misbehave(Rates {
+        refuse: 0.2,
+        ..Rates::default()
+    });
+    let folder = folder(60);
+    let output = fleet.transfer(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        slow.faults() > 10,
+        "{} requests were refused",
+        slow.faults()
+    );
+    let ends = ends(&fleet.client(1, Role::Archivist)).await;
+    assert_eq!(ends.len(), 60);
+    assert!(
+        ends.values().all(|versions| versions == &["1 ACCEPTED"]),
+        "{ends:?}"
     );
 }

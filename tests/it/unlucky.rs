@@ -5,13 +5,13 @@ use std::{
     fmt::Write as _,
     net::SocketAddr,
     os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use tests::{Client, Served, World, muniment, stderr, stdout};
+use tests::{Client, Disk, Served, World, muniment, stderr, stdout};
 
 const TOTALS: &str =
     "{ transfers(first: 2) { nodes { totals { versions accepted awaitingUpload } } } }";
@@ -209,48 +209,6 @@ async fn a_large_file_that_was_half_uploaded_is_not_uploaded_anew() {
     );
 }
 
-/// A small disk of a test's own.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// Only root may; elsewhere it is said.
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        std::fs::create_dir(at).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(at)
-            .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
-            Ok(output) => {
-                eprintln!(
-                    "skipped: no small disk may be mounted here: {}",
-                    stderr(&output)
-                );
-                None
-            }
-            Err(error) => {
-                eprintln!("skipped: no small disk can be mounted here: {error}");
-                None
-            }
-        }
-    }
-
-    fn grow(&self, size: &str) {
-        let grown = Command::new("mount")
-            .args(["-o", &format!("remount,size={size}")])
-            .arg(&self.0)
-            .status();
-        assert!(grown.unwrap().success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
-}
-
 #[tokio::test]
 async fn a_disk_that_is_full_is_said_and_the_next_run_goes_on_when_there_is_room() {
     let world = tempfile::tempdir().unwrap();
@@ -263,7 +221,7 @@ async fn a_disk_that_is_full_is_said_and_the_next_run_goes_on_when_there_is_room
             .arg("transfer")
             .arg(files.path())
             .arg("--data")
-            .arg(disk.0.join("data"))
+            .arg(disk.path().join("data"))
             .args(["--patience", "5"])
             .output()
             .unwrap()
@@ -300,7 +258,7 @@ async fn a_disk_that_fills_up_in_the_middle_of_a_large_file_is_said_at_once() {
             .arg("transfer")
             .arg(files.path())
             .arg("--data")
-            .arg(disk.0.join("data"))
+            .arg(disk.path().join("data"))
             .output()
             .unwrap()
     };

@@ -1,17 +1,20 @@
 // An OpenID Connect provider for tests: a client a role, each with the client-credentials grant, whose access
-// tokens are JWTs with roles and bodies. Keys are made anew at each start: to rotate them, start it again.
+// tokens are JWTs with roles and bodies. To rotate its keys, start it again with others.
 //
 //   PORT      where it listens; 0 (the default) takes a free port
 //   HOST      on which address; 127.0.0.1
 //   ISSUER    its name; http://HOST:PORT
 //   AUDIENCE  for whom its tokens are; urn:muniment
-//   KEYS      stands in the `kid` of its keys; "first"
+//   KEYS      names of its keys, with commas between: the first ones sign, all are published; "first"
+//   STATE     folder where keys are kept under their names; without one they are made anew at each start
 //   TTL       how long its tokens are valid, in seconds; 600
 //
 // It prints `issuer URL` when it answers. It is for tests only: its secrets are no secrets (`<client>-secret`).
 
 import { generateKeyPairSync, webcrypto } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 
 // What Node.js 18 (Debian 12) lacks and the provider needs.
 globalThis.crypto ??= webcrypto;
@@ -21,7 +24,7 @@ URL.parse ??= (url, base) => {
 const { Provider } = await import('oidc-provider');
 
 const {
-  PORT = '0', HOST = '127.0.0.1', ISSUER, AUDIENCE = 'urn:muniment', KEYS = 'first', TTL = '600',
+  PORT = '0', HOST = '127.0.0.1', ISSUER, AUDIENCE = 'urn:muniment', KEYS = 'first', STATE, TTL = '600',
 } = process.env;
 
 // Who each client is, and which kind of key signs its tokens.
@@ -34,9 +37,20 @@ const clients = {
   stranger: { roles: ['something-else'], bodies: ['LOCAL'], alg: 'RS256' },
 };
 
-function key(type, options, alg) {
+function make(type, options, alg, name) {
   const { privateKey } = generateKeyPairSync(type, options);
-  return { ...privateKey.export({ format: 'jwk' }), kid: `${alg}-${KEYS}`, use: 'sig', alg };
+  return { ...privateKey.export({ format: 'jwk' }), kid: `${alg}-${name}`, use: 'sig', alg };
+}
+
+function keys(name) {
+  const file = STATE && join(STATE, `${name}.json`);
+  if (file && existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  const made = [
+    make('rsa', { modulusLength: 2048 }, 'RS256', name),
+    make('ec', { namedCurve: 'P-256' }, 'ES256', name),
+  ];
+  if (file) writeFileSync(file, JSON.stringify(made));
+  return made;
 }
 
 const server = createServer();
@@ -44,12 +58,7 @@ await new Promise((resolve) => server.listen(Number(PORT), HOST, resolve));
 const issuer = ISSUER ?? `http://${HOST}:${server.address().port}`;
 
 const provider = new Provider(issuer, {
-  jwks: {
-    keys: [
-      key('rsa', { modulusLength: 2048 }, 'RS256'),
-      key('ec', { namedCurve: 'P-256' }, 'ES256'),
-    ],
-  },
+  jwks: { keys: KEYS.split(',').flatMap(keys) },
   clients: Object.keys(clients).map((id) => ({
     client_id: id,
     client_secret: `${id}-secret`,

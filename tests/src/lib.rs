@@ -8,16 +8,30 @@
     reason = "helpers of tests: a panic is how they report"
 )]
 
+mod carrier;
 mod client;
+mod disk;
+pub mod faults;
 mod provider;
 mod served;
 mod services;
 mod socket;
 mod world;
 
+pub use carrier::{Mood, carry};
 pub use client::{Answer, Client};
+pub use disk::Disk;
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
-pub use services::{Process, Services};
+pub use services::{For, Process, Services, start_others};
 pub use socket::Socket;
 pub use world::{World, sha256};
+
+/// The EICAR test file, in two halves so that no scanner stumbles over this source.
+pub fn eicar() -> String {
+    [
+        "X5O!P%@AP[4\\PZX54(P^)7CC)7}$",
+        "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+    ]
+    .concat()
+}

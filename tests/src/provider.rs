@@ -18,6 +18,7 @@ use runtime::{
     shutdown::Shutdown,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::{Client, World};
 
@@ -27,6 +28,7 @@ pub const AUDIENCE: &str = "urn:muniment";
 /// A provider that a test started.
 pub struct Provider {
     folder: PathBuf,
+    keys: TempDir,
     port: u16,
     running: Option<(Child, BufReader<ChildStdout>)>,
 }
@@ -42,6 +44,7 @@ impl Provider {
         };
         let mut provider = Self {
             folder: folder.into(),
+            keys: tempfile::tempdir().expect("a temporary folder"),
             port: 0,
             running: None,
         };
@@ -49,7 +52,8 @@ impl Provider {
         Some(provider)
     }
 
-    /// Starts it again with other keys, at the same address.
+    /// Starts it again with the keys of these names (commas between), at the same address: the first sign, all are
+    /// published.
     pub fn rotate(&mut self, keys: &str) {
         self.stop();
         self.run(keys);
@@ -70,6 +74,7 @@ impl Provider {
             .current_dir(&self.folder)
             .env("PORT", self.port.to_string())
             .env("KEYS", keys)
+            .env("STATE", self.keys.path())
             .env("AUDIENCE", AUDIENCE)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -4,6 +4,7 @@
 //! Always: everything ends with the test; what is not installed is said, and the test skipped.
 
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -22,8 +23,10 @@ use runtime::{
 };
 use tempfile::TempDir;
 
-use crate::{Client, served::program};
+use crate::{AUDIENCE, Client, served::program};
 
+/// Where Debian has it.
+const CLAMD: &str = "/usr/sbin/clamd";
 /// How long a service may take to start.
 const START: Duration = Duration::from_mins(1);
 /// The EICAR test file as a signature of clamd's (type 0: any file, at any offset).
@@ -41,6 +44,35 @@ impl Process {
     /// Where it says what is not ready.
     pub fn readyz(&self) -> String {
         format!("http://127.0.0.1:{}/readyz", self.port)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_some())
+    }
+
+    /// Asks it to stop, and does not wait.
+    pub fn ask_to_stop(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Has it stand still.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
+        // One that has ended by itself needs no signal.
+        drop(sent);
     }
 
     fn start(name: &str, folder: &Path, port: u16, command: &mut Command) -> Self {
@@ -77,10 +109,7 @@ impl Process {
 
     /// Asks it to stop, and waits until it has; answers whether it ended well.
     pub fn stop(&mut self) -> bool {
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
-        assert!(asked.is_ok_and(|status| status.success()));
+        self.ask_to_stop();
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be asked") {
@@ -119,7 +148,7 @@ impl Drop for Process {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
@@ -138,7 +167,21 @@ pub struct Services {
     processes: Vec<Process>,
     sqs: aws_sdk_sqs::Client,
     s3: aws_sdk_s3::Client,
-    collector: Option<String>,
+    /// What the names of its buckets and queues begin with.
+    prefix: String,
+    settings: Vec<(For, &'static str, String)>,
+    issuer: Option<String>,
+}
+
+/// Which programs a setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// Both.
+    Both,
+    /// `muniment-api`.
+    Api,
+    /// `muniment-worker`.
+    Worker,
 }
 
 /// The buckets of a test.
@@ -147,23 +190,46 @@ const BUCKETS: [&str; 4] = ["incoming", "records", "quarantine", "exports"];
 impl Services {
     /// Starts all of them; `None` where one is not installed, which is said.
     pub async fn start() -> Option<Self> {
-        let Some(ministack) = std::env::var_os("MUNIMENT_TEST_MINISTACK") else {
-            eprintln!(
-                "skipped: MUNIMENT_TEST_MINISTACK names no `ministack`; tests/run installs it"
-            );
-            return None;
+        Self::start_with(testdb::Cluster::start).await
+    }
+
+    /// Those that all tests of a run share (`tests/src/bin/services.rs` starts them), with a database, buckets and
+    /// queues of this test's own; `None`: there are none.
+    pub async fn shared() -> Option<Self> {
+        let folder = PathBuf::from(std::env::var_os("MUNIMENT_TEST_SERVICES")?);
+        let read = |name: &str| {
+            let text = std::fs::read_to_string(folder.join(name));
+            text.expect("the services have been started")
+                .trim()
+                .to_owned()
         };
-        let clamd = Path::new("/usr/sbin/clamd");
-        if !clamd.is_file() {
-            eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
-            return None;
-        }
+        let clamd = read("clamd").parse().expect("an address");
+        let cluster = testdb::Cluster::of_the_run().expect("tests/run starts PostgreSQL too");
+        let own = tempfile::tempdir().expect("a temporary folder");
+        let prefix = format!("t{}-", &hex::encode(rand::random::<[u8; 8]>()));
+        Some(Self::assemble(own, cluster, read("aws"), clamd, Vec::new(), prefix).await)
+    }
+
+    /// The same, with PostgreSQL started by the caller.
+    pub async fn start_with(
+        cluster: impl FnOnce() -> testdb::Cluster + Send + 'static,
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (aws, emulator) = start_ministack(folder.path(), Path::new(&ministack));
-        let (clamd, scanner) = start_clamd(folder.path(), clamd);
-        let cluster = tokio::task::spawn_blocking(testdb::Cluster::start)
+        let (aws, clamd, processes) = start_others(folder.path())?;
+        let cluster = tokio::task::spawn_blocking(cluster)
             .await
             .expect("PostgreSQL starts");
+        Some(Self::assemble(folder, cluster, aws, clamd, processes, String::new()).await)
+    }
+
+    async fn assemble(
+        folder: TempDir,
+        cluster: testdb::Cluster,
+        aws: String,
+        clamd: SocketAddr,
+        processes: Vec<Process>,
+        prefix: String,
+    ) -> Self {
         let access = Access {
             region: Some("us-east-1".into()),
             endpoint: Some(aws.clone()),
@@ -178,7 +244,7 @@ impl Services {
             folder,
             cluster,
             clamd,
-            processes: vec![emulator, scanner],
+            processes,
             sqs: aws_sdk_sqs::Client::new(&access.load().await),
             s3: s3::client(&S3Settings {
                 access,
@@ -187,18 +253,41 @@ impl Services {
             })
             .await,
             aws,
-            collector: None,
+            prefix,
+            settings: Vec::new(),
+            issuer: None,
         };
         for bucket in BUCKETS {
-            let made = services.s3.create_bucket().bucket(bucket).send().await;
-            made.expect("a bucket is made");
+            let made = services.s3.create_bucket().bucket(services.bucket(bucket));
+            made.send().await.expect("a bucket is made");
         }
-        Some(services)
+        services
+    }
+
+    /// The name of a bucket.
+    pub fn bucket(&self, place: &str) -> String {
+        format!("{}{place}", self.prefix)
     }
 
     /// Has processes that are started from now on send their traces there.
     pub fn trace_to(&mut self, collector: String) {
-        self.collector = Some(collector);
+        self.set(For::Both, "OTEL_EXPORTER_OTLP_ENDPOINT", collector);
+        self.set(For::Both, "OTEL_BSP_SCHEDULE_DELAY", "100".to_owned());
+    }
+
+    /// Has processes that are started from now on run with this setting.
+    pub fn set(&mut self, programs: For, name: &'static str, value: String) {
+        self.settings.push((programs, name, value));
+    }
+
+    /// Has processes that are started from now on take their tokens, and those of their clients, from a provider.
+    pub fn identify_by(&mut self, issuer: String) {
+        self.issuer = Some(issuer);
+    }
+
+    /// Where each process writes what it says.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// PostgreSQL, to be restarted.
@@ -213,6 +302,7 @@ impl Services {
 
     /// Makes a queue; answers its URL.
     pub async fn queue(&self, name: &str) -> String {
+        let name = format!("{}{name}", self.prefix);
         let made = self.sqs.create_queue().queue_name(name).send().await;
         let url = made.expect("a queue is made").queue_url;
         url.expect("a queue has a URL")
@@ -223,6 +313,17 @@ impl Services {
         self.processes.pop();
     }
 
+    /// clamd.
+    pub fn clamd(&self) -> Option<&Process> {
+        self.processes.get(1)
+    }
+
+    /// Starts clamd again; it answers when it has read its signatures.
+    pub fn start_clamd(&mut self) {
+        let clamd = start_clamd_process(self.folder.path(), self.clamd.port());
+        self.processes.push(clamd);
+    }
+
     /// SQS, to look behind the curtain.
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
         &self.sqs
@@ -231,6 +332,39 @@ impl Services {
     /// S3, to look behind the curtain.
     pub fn s3(&self) -> &aws_sdk_s3::Client {
         &self.s3
+    }
+
+    /// The keys of a bucket.
+    pub async fn keys(&self, bucket: &str) -> BTreeSet<String> {
+        let mut pages = self
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .into_paginator()
+            .send();
+        let mut keys = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("the bucket is listed");
+            keys.extend(
+                page.contents()
+                    .iter()
+                    .filter_map(|object| object.key.clone()),
+            );
+        }
+        keys
+    }
+
+    /// The bytes of an object; `None`: it cannot be read.
+    pub async fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let answer = self
+            .s3
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await
+            .ok()?;
+        Some(answer.body.collect().await.ok()?.to_vec())
     }
 
     /// Has S3 announce uploads in a queue.
@@ -270,7 +404,7 @@ impl Services {
             .build();
         self.s3
             .put_bucket_notification_configuration()
-            .bucket("incoming")
+            .bucket(self.bucket("incoming"))
             .notification_configuration(configuration)
             .send()
             .await
@@ -288,10 +422,14 @@ impl Services {
             .env("MUNIMENT_S3_PATH_STYLE", "true")
             .env("MUNIMENT_SQS_ENDPOINT", &self.aws)
             .env("MUNIMENT_QUEUE_JOBS", jobs);
-        if let Some(collector) = &self.collector {
-            command
-                .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
-                .env("OTEL_BSP_SCHEDULE_DELAY", "100");
+    }
+
+    /// The last word has what a test set.
+    fn settings(&self, command: &mut Command, program: For) {
+        for (programs, name, value) in &self.settings {
+            if *programs == program || *programs == For::Both {
+                command.env(name, value);
+            }
         }
     }
 
@@ -301,10 +439,18 @@ impl Services {
         command
             .env("MUNIMENT_LISTEN", listen.to_string())
             .env("MUNIMENT_DATABASE_URL", &self.database)
-            .env("MUNIMENT_TOKEN_KEY", self.token_key())
             .env("MUNIMENT_CHECKPOINT_KEY", self.checkpoint_key());
+        match &self.issuer {
+            Some(issuer) => command
+                .env("MUNIMENT_OIDC_ISSUER", issuer)
+                .env("MUNIMENT_OIDC_AUDIENCE", AUDIENCE)
+                .env("MUNIMENT_OIDC_PLAIN_HTTP", "true"),
+            None => command.env("MUNIMENT_TOKEN_KEY", self.token_key()),
+        };
+        self.settings(&mut command, For::Api);
         for bucket in BUCKETS {
-            command.env(format!("MUNIMENT_BUCKET_{}", bucket.to_uppercase()), bucket);
+            let setting = format!("MUNIMENT_BUCKET_{}", bucket.to_uppercase());
+            command.env(setting, self.bucket(bucket));
         }
         command
     }
@@ -312,7 +458,9 @@ impl Services {
     /// Brings the database up to date, by the program.
     pub fn migrate(&self) {
         // The first token makes the key.
-        self.token("admin", Role::Admin, &[]);
+        if self.issuer.is_none() {
+            self.token("admin", Role::Admin, &[]);
+        }
         muniment::process::checkpoint_key(&self.data()).expect("a key is made");
         let mut command = self.api_command(SocketAddr::from(([127, 0, 0, 1], 0)), "http://-/-");
         let done = command.arg("migrate").output().expect("it starts");
@@ -322,24 +470,39 @@ impl Services {
     /// Starts an API that announces jobs in `jobs`, and waits until it is ready.
     pub fn api(&self, name: &str, jobs: &str) -> (Process, String) {
         let port = free_port();
+        let mut process = self.api_at(name, port, jobs);
+        process.wait_for(|| listens(port));
+        (process, format!("http://127.0.0.1:{port}/graphql"))
+    }
+
+    /// Starts an API at a port, and does not wait.
+    pub fn api_at(&self, name: &str, port: u16, jobs: &str) -> Process {
         let listen = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = self.api_command(listen, jobs);
-        let mut process = Process::start(name, self.folder.path(), port, &mut command);
-        process.wait_for(|| listens(port));
-        (process, format!("http://{listen}/graphql"))
+        Process::start(name, self.folder.path(), port, &mut command)
     }
 
     /// Starts a worker that takes jobs from `jobs`.
     pub fn worker(&self, name: &str, api: &str, jobs: &str, uploads: Option<&str>) -> Process {
-        let token = self.folder.path().join("worker-token");
-        std::fs::write(&token, self.token("worker:test", Role::Worker, &[]))
-            .expect("a token is kept");
+        let mut process = self.worker_without_waiting(name, api, jobs, uploads);
+        let port = process.port;
+        process.wait_for(|| listens(port));
+        process
+    }
+
+    /// The same, and does not wait.
+    pub fn worker_without_waiting(
+        &self,
+        name: &str,
+        api: &str,
+        jobs: &str,
+        uploads: Option<&str>,
+    ) -> Process {
         let port = free_port();
         let mut command = Command::new(program("muniment-worker"));
         self.environment(&mut command, jobs);
         command
             .env("MUNIMENT_API_URL", api)
-            .env("MUNIMENT_TOKEN_FILE", token)
             .env("MUNIMENT_WORKER_NAME", name)
             .env("MUNIMENT_WORKER_LISTEN", format!("127.0.0.1:{port}"))
             .env("MUNIMENT_CLAMD", self.clamd.to_string())
@@ -347,9 +510,22 @@ impl Services {
         if let Some(uploads) = uploads {
             command.env("MUNIMENT_QUEUE_UPLOADS", uploads);
         }
-        let mut process = Process::start(name, self.folder.path(), port, &mut command);
-        process.wait_for(|| listens(port));
-        process
+        if let Some(issuer) = &self.issuer {
+            command
+                .env("MUNIMENT_OIDC_ISSUER", issuer)
+                .env("MUNIMENT_OIDC_CLIENT_ID", "worker")
+                .env("MUNIMENT_OIDC_CLIENT_SECRET", "worker-secret")
+                .env("MUNIMENT_OIDC_PLAIN_HTTP", "true");
+        } else {
+            let token = self.folder.path().join("worker-token");
+            if !token.exists() {
+                std::fs::write(&token, self.token("worker:test", Role::Worker, &[]))
+                    .expect("a token is kept");
+            }
+            command.env("MUNIMENT_TOKEN_FILE", token);
+        }
+        self.settings(&mut command, For::Worker);
+        Process::start(name, self.folder.path(), port, &mut command)
     }
 
     fn data(&self) -> PathBuf {
@@ -366,9 +542,19 @@ impl Services {
 
     /// A token that the APIs take.
     pub fn token(&self, subject: &str, role: Role, bodies: &[&str]) -> String {
+        self.token_for(subject, role, bodies, Duration::from_hours(1))
+    }
+
+    /// The same, for so long.
+    pub fn token_for(
+        &self,
+        subject: &str,
+        role: Role,
+        bodies: &[&str],
+        valid_for: Duration,
+    ) -> String {
         let bodies: Vec<String> = bodies.iter().map(|&body| body.to_owned()).collect();
-        let hour = Duration::from_hours(1);
-        muniment::process::mint_in(&self.data(), subject, &[role], &bodies, hour)
+        muniment::process::mint_in(&self.data(), subject, &[role], &bodies, valid_for)
             .expect("a token is minted")
             .expose_secret()
             .to_owned()
@@ -387,6 +573,24 @@ impl Drop for Services {
     }
 }
 
+/// Starts ministack and clamd; answers where they are. `None` where one is not installed, which is said.
+pub fn start_others(folder: &Path) -> Option<(String, SocketAddr, Vec<Process>)> {
+    let Some(ministack) = std::env::var_os("MUNIMENT_TEST_MINISTACK") else {
+        eprintln!("skipped: MUNIMENT_TEST_MINISTACK names no `ministack`; tests/run installs it");
+        return None;
+    };
+    if !Path::new(CLAMD).is_file() {
+        eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
+        return None;
+    }
+    let (aws, emulator) = start_ministack(folder, Path::new(&ministack));
+    let port = free_port();
+    configure_clamd(folder, port);
+    let scanner = start_clamd(folder, port);
+    let clamd = SocketAddr::from(([127, 0, 0, 1], port));
+    Some((aws, clamd, vec![emulator, scanner]))
+}
+
 fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
     let port = free_port();
     let mut command = Command::new(program);
@@ -402,24 +606,26 @@ fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
     (format!("http://127.0.0.1:{port}"), process)
 }
 
-fn start_clamd(folder: &Path, program: &Path) -> (SocketAddr, Process) {
+fn configure_clamd(folder: &Path, port: u16) {
     let signatures = folder.join("signatures");
     std::fs::create_dir(&signatures).expect("a folder");
     std::fs::write(signatures.join("test.ndb"), SIGNATURE).expect("a signature is written");
-    let port = free_port();
     let configuration = format!(
         "Foreground yes\nDatabaseDirectory {}\nTCPSocket {port}\nTCPAddr 127.0.0.1\nStreamMaxLength 4095M\n\
          MaxScanSize 4095M\nMaxFileSize 2047M\nAlertExceedsMax yes\n",
         signatures.display()
     );
-    let file = folder.join("clamd.conf");
-    std::fs::write(&file, configuration).expect("a configuration is written");
-    let mut process = Process::start(
-        "clamd",
-        folder,
-        port,
-        Command::new(program).arg("--config-file").arg(&file),
-    );
+    std::fs::write(folder.join("clamd.conf"), configuration).expect("a configuration is written");
+}
+
+fn start_clamd(folder: &Path, port: u16) -> Process {
+    let mut process = start_clamd_process(folder, port);
     process.wait_for(|| listens(port));
-    (SocketAddr::from(([127, 0, 0, 1], port)), process)
+    process
+}
+
+fn start_clamd_process(folder: &Path, port: u16) -> Process {
+    let mut command = Command::new(CLAMD);
+    command.arg("--config-file").arg(folder.join("clamd.conf"));
+    Process::start("clamd", folder, port, &mut command)
 }

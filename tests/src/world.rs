@@ -1,4 +1,4 @@
-//! A running system of a test's own.
+//! A running system of a test's own: in this process, or as processes over real services.
 
 use std::{path::Path, time::Duration};
 
@@ -7,22 +7,44 @@ use muniment::{Settings, System};
 use runtime::secrecy::ExposeSecret as _;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
-use crate::Client;
+use crate::{Client, Process, Services};
 
 /// A system with a data folder and a database of its own.
 pub struct World {
-    system: System,
+    runs: Runs,
     folder: TempDir,
 }
 
+enum Runs {
+    /// In this process, with the embedded parts.
+    Embedded(Box<System>),
+    /// `muniment-api` and `muniment-worker` over services that all tests of a run share.
+    Programs {
+        services: Box<Services>,
+        url: String,
+        _api: Process,
+        worker: Mutex<Option<Process>>,
+    },
+}
+
 impl World {
-    /// Starts one with the defaults.
+    /// Starts one with the defaults: over real services where `tests/run` has started some
+    /// (`MUNIMENT_TEST_SERVICES`), else with the embedded parts.
     pub async fn start() -> Self {
+        match Services::shared().await {
+            Some(services) => Self::over(services).await,
+            None => Self::embedded().await,
+        }
+    }
+
+    /// Starts one with the embedded parts, wherever the other tests run.
+    pub async fn embedded() -> Self {
         Self::start_with(|_| ()).await
     }
 
-    /// Starts one with other settings.
+    /// Starts one with the embedded parts and other settings.
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = Settings::over(folder.path());
@@ -31,12 +53,60 @@ impl World {
         settings.database_url = testdb::postgres().await.map(Into::into);
         change(&mut settings);
         let system = System::start(settings).await.expect("the system starts");
-        Self { system, folder }
+        Self {
+            runs: Runs::Embedded(Box::new(system)),
+            folder,
+        }
     }
 
-    /// The system.
+    async fn over(services: Services) -> Self {
+        let jobs = services.queue("jobs").await;
+        services.migrate();
+        let (api, url) = services.api("api", &jobs);
+        let worker = services.worker("worker", &url, &jobs, None);
+        let admin = services.client(&url, "muniment", Role::Admin, &[]);
+        // As the embedded default has it: nothing is there that scans in every run.
+        let create = "mutation { createCollection(input: {code: \"DEFAULT\", title: \"Default\", body: \"LOCAL\", policy: {onNotScanned: WARN}}) { collection { id } } }";
+        let created = admin.send(create, serde_json::json!({})).await;
+        created.ok();
+        Self {
+            runs: Runs::Programs {
+                services: Box::new(services),
+                url,
+                _api: api,
+                worker: Mutex::new(Some(worker)),
+            },
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// The system, where it is in this process: a test that needs it starts an embedded one.
     pub fn system(&self) -> &System {
-        &self.system
+        match &self.runs {
+            Runs::Embedded(system) => system,
+            Runs::Programs { .. } => panic!("this test begins with World::embedded()"),
+        }
+    }
+
+    /// Whether it runs over real services.
+    pub fn is_real(&self) -> bool {
+        matches!(self.runs, Runs::Programs { .. })
+    }
+
+    /// The GraphQL endpoint.
+    pub fn url(&self) -> String {
+        match &self.runs {
+            Runs::Embedded(system) => system.api_url(),
+            Runs::Programs { url, .. } => url.clone(),
+        }
+    }
+
+    /// Nobody takes jobs any more.
+    pub async fn stop_worker(&self) {
+        match &self.runs {
+            Runs::Embedded(system) => system.stop_worker().await,
+            Runs::Programs { worker, .. } => drop(worker.lock().await.take()),
+        }
     }
 
     /// Its data folder.
@@ -46,7 +116,7 @@ impl World {
 
     /// A client without a token.
     pub fn anonymous(&self) -> Client {
-        Client::new(self.system.api_url(), None)
+        Client::new(self.url(), None)
     }
 
     /// A client of somebody with one role in some bodies.
@@ -62,15 +132,15 @@ impl World {
         bodies: &[&str],
         valid_for: Duration,
     ) -> Client {
-        let bodies: Vec<String> = bodies.iter().map(|&body| body.to_owned()).collect();
-        let token = self
-            .system
-            .token(subject, &[role], &bodies, valid_for)
-            .expect("a token is minted");
-        Client::new(
-            self.system.api_url(),
-            Some(token.expose_secret().to_owned()),
-        )
+        let token = match &self.runs {
+            Runs::Embedded(system) => {
+                let bodies: Vec<String> = bodies.iter().map(|&body| body.to_owned()).collect();
+                let token = system.token(subject, &[role], &bodies, valid_for);
+                token.expect("a token is minted").expose_secret().to_owned()
+            }
+            Runs::Programs { services, .. } => services.token_for(subject, role, bodies, valid_for),
+        };
+        Client::new(self.url(), Some(token))
     }
 
     /// A contributor of the default collection's body.
@@ -100,7 +170,9 @@ impl World {
 
     /// Stops the system in order, and keeps its folder for as long as the answer lives.
     pub async fn stop(self) -> TempDir {
-        self.system.shutdown().await;
+        if let Runs::Embedded(system) = self.runs {
+            system.shutdown().await;
+        }
         self.folder
     }
 }

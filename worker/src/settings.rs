@@ -165,6 +165,11 @@ pub const ROWS: &[Row] = &[
         "how many packages are written at once, 1 to 16",
     ),
     row(
+        "MUNIMENT_LEASE",
+        "`1m`",
+        "a worker that was not heard of for so long loses its job to another, 10s to 15m",
+    ),
+    row(
         "MUNIMENT_QUEUE_UPLOADS",
         "none",
         "URL of the queue with the object store's event notifications",
@@ -211,6 +216,10 @@ impl Settings {
             grace: read
                 .duration("MUNIMENT_WORKER_GRACE")
                 .or(Duration::from_secs(20)),
+            lease: read
+                .duration("MUNIMENT_LEASE")
+                .within(Duration::from_secs(10)..=Duration::from_mins(15))
+                .or(Config::default().lease),
             kms_key: s3.kms_key.clone(),
             name: name(read),
             ..Config::default()
@@ -349,6 +358,7 @@ mod tests {
             ("MUNIMENT_CLAMD", "clamd"),
             ("MUNIMENT_CONCURRENCY", "0"),
             ("MUNIMENT_EXPORTS", "17"),
+            ("MUNIMENT_LEASE", "9s"),
             ("MUNIMENT_PRONOM_CONTAINERS", "c.xml"),
             ("MUNIMENT_QUEUE_JOBS", ""),
             ("MUNIMENT_WORKER_LISTEN", "9090"),

@@ -39,7 +39,7 @@ const MAX_RESULTS: usize = 25;
 /// The most formats that are kept of one file.
 const MAX_MATCHES: usize = 20;
 /// A disposition that follows at once is leased at least this long.
-const SHORTEST: Duration = Duration::from_mins(1);
+const SHORTEST: Duration = Duration::from_secs(10);
 /// And at most this long.
 const LONGEST: Duration = Duration::from_mins(15);
 

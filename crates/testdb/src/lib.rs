@@ -50,7 +50,20 @@ pub async fn postgres_always() -> String {
 impl Cluster {
     /// A cluster of one test's own, which may be restarted.
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        Self::start_in(tempfile::tempdir().expect("a temporary folder").keep())
+    }
+
+    /// The one that `tests/run` has started, if it has.
+    pub fn of_the_run() -> Option<Self> {
+        let folder = std::env::var_os("MUNIMENT_TEST_POSTGRES")?;
+        Some(Self {
+            folder: folder.into(),
+            keeper: None,
+        })
+    }
+
+    /// The same in an empty folder, which is removed with it.
+    pub fn start_in(folder: PathBuf) -> Self {
         let mut keeper = Command::new("sh")
             .arg(SCRIPT)
             .arg(&folder)
@@ -108,13 +121,7 @@ fn url(folder: &Path, database: &str) -> String {
 }
 
 fn find_or_start() -> Cluster {
-    match std::env::var_os("MUNIMENT_TEST_POSTGRES") {
-        Some(folder) => Cluster {
-            folder: folder.into(),
-            keeper: None,
-        },
-        None => Cluster::start(),
-    }
+    Cluster::of_the_run().unwrap_or_else(Cluster::start)
 }
 
 fn wait_for(folder: &Path, keeper: &mut Child) {

@@ -8,6 +8,7 @@
 //! says nothing, when there is nothing to do, or when its job returned `Ok` or was reported as
 //! failed; after the soft signal nothing is received.
 
+mod deletions;
 mod lease;
 mod slots;
 mod task;
@@ -27,6 +28,7 @@ use tracing::Instrument;
 
 use crate::client::{ApiError, Claim, ClaimOutcome, Granted};
 use crate::deps::Deps;
+use deletions::Deletions;
 use slots::{Permit, Slots};
 use task::Crew;
 
@@ -58,6 +60,7 @@ impl Consumer {
         Self {
             crew: Crew {
                 deps,
+                deletions: Arc::new(Deletions::new(queue.clone())),
                 queue,
                 slots,
                 stop: shutdown.soft().clone(),
@@ -113,6 +116,7 @@ impl Consumer {
         };
         let claims = claims.map_err(|error| error.to_string())?;
         let mut permits = permits.into_iter();
+        let mut done = Vec::new();
         for message in messages {
             let job = message.job;
             let claim = claims.iter().find(|claim| claim.job == job);
@@ -127,12 +131,13 @@ impl Consumer {
                     }
                 }
                 Some(claim) if claim.outcome == ClaimOutcome::NothingToDo => {
-                    self.delete(&message.receipt).await;
+                    done.push(message.receipt);
                 }
                 // Busy: it comes again when the other worker's lease may have run out.
                 _ => tracing::debug!(%job, "left in the queue"),
             }
         }
+        self.delete(&done).await;
         Ok(())
     }
 
@@ -140,6 +145,7 @@ impl Consumer {
     /// for ever, so it is deleted; a job that is named twice leaves the second message for later.
     async fn decode(&self, received: Vec<Received>) -> Vec<Message> {
         let mut messages: Vec<Message> = Vec::new();
+        let mut empty = Vec::new();
         for message in received {
             match JobMessage::decode(&message.body) {
                 Ok(decoded) if messages.iter().any(|one| one.job == decoded.job_id) => {}
@@ -151,10 +157,11 @@ impl Consumer {
                 Err(error) => {
                     tracing::error!(%error, bytes = message.body.len(), "a message that says nothing");
                     metrics::counter!("muniment_worker_undecodable_messages_total").increment(1);
-                    self.delete(&message.receipt).await;
+                    empty.push(message.receipt);
                 }
             }
         }
+        self.delete(&empty).await;
         messages
     }
 
@@ -197,9 +204,10 @@ impl Consumer {
         self.shutdown.spawn("job", work);
     }
 
-    async fn delete(&self, receipt: &Receipt) {
-        if let Err(error) = self.crew.queue.delete(receipt).await {
-            tracing::warn!(%error, "a message was not deleted");
+    async fn delete(&self, receipts: &[Receipt]) {
+        if let Err(error) = self.crew.queue.delete(receipts).await {
+            // They come again, and there is as little to do.
+            tracing::warn!(%error, "messages were not deleted");
         }
     }
 }

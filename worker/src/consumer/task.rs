@@ -12,6 +12,7 @@ use runtime::queue::{Queue, Receipt};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::deletions::Deletions;
 use super::lease;
 use super::slots::{Permit, Slots};
 use crate::client::{Claim, ExportReport, Failure, FailureKind, Granted, Lease, Work};
@@ -30,6 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(super) struct Crew {
     pub(super) deps: Arc<Deps>,
     pub(super) queue: Arc<dyn Queue>,
+    pub(super) deletions: Arc<Deletions>,
     pub(super) slots: Slots,
     pub(super) stop: CancellationToken,
 }
@@ -55,7 +57,7 @@ impl Crew {
             if self.settle(&lease, kind, &end).await
                 && let Some(receipt) = receipt
             {
-                self.delete(&receipt).await;
+                self.deletions.delete(&receipt).await;
             }
             if let Ok(Some(Claim {
                 granted: Some(granted),
@@ -200,13 +202,6 @@ impl Crew {
             biased;
             answer = answer => Some(answer),
             () = too_late => None,
-        }
-    }
-
-    async fn delete(&self, receipt: &Receipt) {
-        if let Err(error) = self.queue.delete(receipt).await {
-            // It comes again, and the API says that there is nothing to do.
-            tracing::warn!(%error, "a message was not deleted");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use runtime::{
     backoff::Policy,
-    queue::{MAX_BATCH, Queue, Received},
+    queue::{MAX_BATCH, Queue, Receipt},
     shutdown::Shutdown,
 };
 
@@ -58,13 +58,14 @@ async fn turn(api: &dyn Api, queue: &dyn Queue, wait: Duration) -> Result<(), St
         .await
         .map_err(|error| error.to_string())?;
     let mut told = Vec::new();
+    let mut settled = Vec::new();
     for message in received {
         match read(&message.body) {
             Ok(written) => told.push((message, written)),
             Err(error) => {
                 // It would be as strange the next time. The body may be a stranger's: it is not repeated.
                 tracing::warn!(%error, bytes = message.body.len(), "a message was passed over");
-                done(queue, &message).await;
+                settled.push(message.receipt);
             }
         }
     }
@@ -76,6 +77,7 @@ async fn turn(api: &dyn Api, queue: &dyn Queue, wait: Duration) -> Result<(), St
     let outcomes = match tell(api, &objects).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
+            delete(queue, &settled).await;
             for (message, _) in &told {
                 // Where that fails too, it comes again when its time is over.
                 drop(queue.extend(&message.receipt, Duration::ZERO).await);
@@ -86,14 +88,15 @@ async fn turn(api: &dyn Api, queue: &dyn Queue, wait: Duration) -> Result<(), St
     let mut outcomes = outcomes.into_iter();
     for (message, written) in told {
         let outcomes: Vec<UploadOutcome> = outcomes.by_ref().take(written.len()).collect();
-        let settled = outcomes.len() == written.len()
+        let all = outcomes.len() == written.len()
             && outcomes
                 .iter()
                 .all(|outcome| *outcome != UploadOutcome::Retry);
-        if settled {
-            done(queue, &message).await;
+        if all {
+            settled.push(message.receipt);
         }
     }
+    delete(queue, &settled).await;
     Ok(())
 }
 
@@ -105,9 +108,9 @@ async fn tell(api: &dyn Api, objects: &[Written]) -> Result<Vec<UploadOutcome>, 
     Ok(outcomes)
 }
 
-async fn done(queue: &dyn Queue, message: &Received) {
-    if let Err(error) = queue.delete(&message.receipt).await {
-        // It comes again, and is as harmless as now.
-        tracing::debug!(%error, "a message was not deleted");
+async fn delete(queue: &dyn Queue, settled: &[Receipt]) {
+    if let Err(error) = queue.delete(settled).await {
+        // They come again, and are as harmless as now.
+        tracing::debug!(%error, "messages were not deleted");
     }
 }

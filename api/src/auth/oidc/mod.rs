@@ -6,7 +6,7 @@
 //!
 //! Always: issuer, audience, subject and expiry are required; only asymmetric algorithms are taken, and only
 //! the one that the provider's key is for; nothing that a token brings along (`jwk`, `jku`, `x5u`) is looked
-//! at; a refusal never repeats the token; nobody makes us ask the provider more often than every 30 seconds.
+//! at; a refusal never repeats the token; nobody makes us ask the provider more often than every 10 seconds.
 //!
 //! # Where roles and bodies stand
 //!

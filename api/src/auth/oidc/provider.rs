@@ -29,7 +29,7 @@ pub const FRESH: Duration = Duration::from_mins(5);
 /// For so long they are taken while the provider does not answer.
 pub const KEPT: Duration = Duration::from_hours(1);
 /// The least time between two requests.
-pub const PAUSE: Duration = Duration::from_secs(30);
+pub const PAUSE: Duration = Duration::from_secs(10);
 /// The same while there are no keys.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(2);
 

@@ -60,7 +60,7 @@ impl Queue for Sent {
         Ok(())
     }
 
-    async fn delete(&self, _: &Receipt) -> Result<(), QueueError> {
+    async fn delete(&self, _: &[Receipt]) -> Result<(), QueueError> {
         Ok(())
     }
 

@@ -126,9 +126,10 @@ impl Queue for MemoryQueue {
         }
     }
 
-    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        if let Some(lease) = Lease::read(receipt) {
-            self.messages().delete(lease);
+    async fn delete(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        let mut messages = self.messages();
+        for lease in receipts.iter().filter_map(Lease::read) {
+            messages.delete(lease);
         }
         Ok(())
     }

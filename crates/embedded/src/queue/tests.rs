@@ -65,8 +65,16 @@ async fn a_deleted_message_does_not_come_back() {
     let world = World::new();
     world.send("g", &["m"]).await;
     let received = world.receive(1).await;
-    world.queue.delete(&received[0].receipt).await.unwrap();
-    world.queue.delete(&received[0].receipt).await.unwrap();
+    world
+        .queue
+        .delete(std::slice::from_ref(&received[0].receipt))
+        .await
+        .unwrap();
+    world
+        .queue
+        .delete(std::slice::from_ref(&received[0].receipt))
+        .await
+        .unwrap();
     world.clock.advance(HIDDEN * 2);
     assert_eq!(world.receive(1).await, []);
     assert_eq!(world.queue.depth().await.unwrap(), Depth::default());
@@ -79,7 +87,11 @@ async fn a_message_whose_time_is_over_can_still_be_deleted_by_who_had_it() {
     let received = world.receive(1).await;
     world.clock.advance(HIDDEN);
     assert_eq!(world.queue.depth().await.unwrap().visible, 2);
-    world.queue.delete(&received[0].receipt).await.unwrap();
+    world
+        .queue
+        .delete(std::slice::from_ref(&received[0].receipt))
+        .await
+        .unwrap();
     assert_eq!(world.bodies(2).await, ["other"]);
 }
 
@@ -90,7 +102,11 @@ async fn an_old_receipt_does_not_delete_what_another_has_received() {
     let old = world.receive(1).await.remove(0).receipt;
     world.clock.advance(HIDDEN);
     world.receive(1).await;
-    world.queue.delete(&old).await.unwrap();
+    world
+        .queue
+        .delete(std::slice::from_ref(&old))
+        .await
+        .unwrap();
     assert!(matches!(
         world.queue.extend(&old, HIDDEN).await,
         Err(QueueError::NotHeld)

@@ -31,8 +31,9 @@ pub trait Queue: Send + Sync + 'static {
     /// Hides a received message for `visibility` from now. Zero hands it back.
     async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError>;
 
-    /// Deletes a received message. Deleting what is gone already is no error.
-    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError>;
+    /// Deletes any number of received messages. Deleting what is gone already is no error; if some were not
+    /// deleted, they come again.
+    async fn delete(&self, receipts: &[Receipt]) -> Result<(), QueueError>;
 
     /// About how many messages there are.
     async fn depth(&self) -> Result<Depth, QueueError>;

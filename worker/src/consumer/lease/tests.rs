@@ -150,7 +150,7 @@ impl Queue for Hidden {
         Err(QueueError::NotHeld)
     }
 
-    async fn delete(&self, _: &Receipt) -> Result<(), QueueError> {
+    async fn delete(&self, _: &[Receipt]) -> Result<(), QueueError> {
         Ok(())
     }
 

@@ -66,6 +66,21 @@ pub(super) fn entry(failed: &BatchResultErrorEntry) -> Option<Unsent> {
     })
 }
 
+/// What it means that these were not deleted; nothing, where they are no longer ours to delete.
+pub(super) fn undeleted(failed: &[BatchResultErrorEntry]) -> Result<(), QueueError> {
+    let mut ours = failed
+        .iter()
+        .filter(|entry| meaning(&entry.code) != Meaning::NotHeld);
+    match ours.next() {
+        None => Ok(()),
+        Some(first) => Err(QueueError::Unavailable(format!(
+            "{} messages were not deleted: {}",
+            ours.count() + 1,
+            first.code
+        ))),
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Meaning {
     Later,
@@ -126,6 +141,21 @@ mod tests {
             service("AWS.SimpleQueueService.MessageNotInflight"),
             QueueError::NotHeld
         ));
+    }
+
+    #[test]
+    fn what_was_not_deleted_counts_unless_it_is_gone() {
+        let failed = |code: &str| {
+            let entry = BatchResultErrorEntry::builder().id("0").code(code);
+            entry.sender_fault(true).build().unwrap()
+        };
+        undeleted(&[]).unwrap();
+        undeleted(&[failed("ReceiptHandleIsInvalid")]).unwrap();
+        let error = undeleted(&[failed("ReceiptHandleIsInvalid"), failed("InternalError")]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "the queue does not answer: 1 messages were not deleted: InternalError"
+        );
     }
 
     #[test]

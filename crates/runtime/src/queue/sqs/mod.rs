@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
-    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 
 use super::{
@@ -57,6 +58,21 @@ impl SqsQueue {
         let sent = sent.config_override(timeouts(Duration::ZERO)).send().await;
         let failed = sent.map_err(error::call)?.failed;
         Ok(failed.iter().filter_map(error::entry).collect())
+    }
+
+    async fn delete_batch(&self, batch: &[Receipt]) -> Result<(), QueueError> {
+        let mut entries = Vec::with_capacity(batch.len());
+        for (index, receipt) in batch.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(receipt.as_str());
+            entries.push(entry.build().map_err(error::built)?);
+        }
+        let deleted = self.client.delete_message_batch().queue_url(&self.url);
+        let deleted = deleted.set_entries(Some(entries)).customize();
+        let deleted = deleted.config_override(timeouts(Duration::ZERO));
+        let failed = deleted.send().await.map_err(error::call)?.failed;
+        error::undeleted(&failed)
     }
 }
 
@@ -125,17 +141,15 @@ impl Queue for SqsQueue {
         Ok(())
     }
 
-    async fn delete(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        let deleted = self.client.delete_message().queue_url(&self.url);
-        let deleted = deleted.receipt_handle(receipt.as_str()).customize();
-        let deleted = deleted
-            .config_override(timeouts(Duration::ZERO))
-            .send()
-            .await;
-        match deleted.map_err(error::call) {
-            Ok(_) | Err(QueueError::NotHeld) => Ok(()),
-            Err(error) => Err(error),
+    async fn delete(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        let mut undeleted = Ok(());
+        for batch in receipts.chunks(MAX_BATCH) {
+            match self.delete_batch(batch).await {
+                Ok(()) | Err(QueueError::NotHeld) => {}
+                Err(error) => undeleted = Err(error),
+            }
         }
+        undeleted
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {

@@ -1,0 +1,29 @@
+//! Three seeds of the fault harness; `tests/faults` runs as many as one likes.
+
+use tests::faults::{Options, run};
+
+/// How many files each; `tests/faults --files` takes more.
+const FILES: usize = 120;
+
+async fn holds(seed: u64) {
+    let Some(outcome) = run(Options { seed, files: FILES }).await else {
+        return;
+    };
+    println!("{outcome}");
+    assert!(outcome.violations().is_empty(), "{outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_1() {
+    holds(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_2() {
+    holds(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_3() {
+    holds(3).await;
+}

@@ -1,0 +1,62 @@
+# What the tests need of others, for tests/run and tests/faults: `need_…` installs it where we may, `…_found` tells
+# whether it is there, and `missing` lists what is not. To be sourced by bash from the root of the repository.
+
+missing=()
+
+# Installs a package of Debian's where we may.
+debian() {
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "tests/run: installing $1" >&2
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } >/dev/null || true
+  fi
+}
+
+postgres_found() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+need_postgres() {
+  postgres_found || debian postgresql
+  postgres_found || missing+=("PostgreSQL (Debian package postgresql): the tests on PostgreSQL, and of several processes, are left out")
+}
+
+clamd_found() { [ -x /usr/sbin/clamd ]; }
+
+need_clamd() {
+  clamd_found || debian clamav-daemon
+  clamd_found || missing+=("clamd (Debian package clamav-daemon): the tests of several processes are left out")
+}
+
+venv="${CARGO_TARGET_DIR:-target}/tests-venv"
+# The tools of others, each at a fixed version.
+tools='bagit==1.9.0 setuptools<81 boto3==1.43.106 ministack==1.5.33 cfn-lint==1.58.0'
+tools_found() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/tools" 2>/dev/null)" = "$tools" ]; }
+
+need_tools() {
+  tools_found && return 0
+  if command -v python3 >/dev/null; then
+    echo "tests/run: installing bagit-python, ministack, boto3 and cfn-lint into $venv" >&2
+    # shellcheck disable=SC2086 # one argument each
+    { python3 -m venv "$venv" && "$venv/bin/pip" install -q $tools && echo "$tools" >"$venv/tools"; } >&2 || true
+  fi
+  tools_found || missing+=("bagit, ministack, boto3, cfn-lint (python3 with venv, PyPI): the tests against bagit-python, S3, SQS and the AWS templates are left out")
+}
+
+# The provider that tokens come from in tests/it/identity.rs: tests/oidc with what its lock names, beside the build.
+oidc="${CARGO_TARGET_DIR:-target}/tests-oidc"
+oidc_found() { [ -d "$oidc/node_modules/oidc-provider" ] && cmp -s tests/oidc/package-lock.json "$oidc/package-lock.json"; }
+
+node_found() { command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null; }
+
+need_oidc() {
+  command -v node >/dev/null || debian nodejs
+  command -v npm >/dev/null || debian npm
+  if node_found; then
+    mkdir -p "$oidc"
+    if ! oidc_found; then
+      echo "tests/run: installing oidc-provider into $oidc" >&2
+      cp tests/oidc/package.json tests/oidc/package-lock.json "$oidc/"
+      (cd "$oidc" && npm ci --no-audit --no-fund --silent) >&2 || rm -f "$oidc/package-lock.json"
+    fi
+    cp tests/oidc/provider.mjs "$oidc/"
+  fi
+  oidc_found || missing+=("an OpenID Connect provider (Node.js 18 or later with npm, npm package oidc-provider): the tests with its tokens are left out")
+}

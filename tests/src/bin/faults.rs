@@ -1,0 +1,68 @@
+//! `tests/faults`: a deposit under everything that may go wrong, over real processes and services, and an audit
+//! afterwards.
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Parser;
+use tests::faults::{Options, run};
+
+/// Runs the fault harness: two APIs, two workers, PostgreSQL, S3, SQS and clamd, a deposit with versions, tasks and
+/// packages, and meanwhile killed processes, restarts, a full disk, lost answers, doubled and lost messages. Then
+/// everything is audited from outside.
+#[derive(Debug, Parser)]
+#[command(
+    name = "faults",
+    after_help = "\
+Exit status: 0 no violation; 1 a violation, which is named; 2 it could not be run.
+
+Examples:
+  tests/faults --seed 7 --files 1000
+  tests/faults --seeds 20 --files 1000"
+)]
+struct Cli {
+    /// The first seed: faults, their order and their moments follow from it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// How many seeds, one after another
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+
+    /// How many files are deposited under each
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(50..=100_000))]
+    files: u32,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        return ExitCode::from(2);
+    };
+    let files = usize::try_from(cli.files).unwrap_or(usize::MAX);
+    let mut violated = Vec::new();
+    let mut out = std::io::stdout();
+    for seed in cli.seed..cli.seed.saturating_add(cli.seeds) {
+        let Some(outcome) = runtime.block_on(run(Options { seed, files })) else {
+            return ExitCode::from(2);
+        };
+        // Whoever does not listen any longer does not need it.
+        drop(write!(out, "{outcome}"));
+        if !outcome.violations().is_empty() {
+            violated.push(seed);
+        }
+    }
+    if violated.is_empty() {
+        drop(writeln!(out, "{} seeds without a violation", cli.seeds));
+        return ExitCode::SUCCESS;
+    }
+    for seed in violated {
+        drop(writeln!(
+            out,
+            "again: tests/faults --seed {seed} --files {files}"
+        ));
+    }
+    ExitCode::FAILURE
+}

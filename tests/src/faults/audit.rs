@@ -1,0 +1,420 @@
+//! What must hold afterwards, looked at from outside: through GraphQL, and in the buckets themselves.
+//!
+//! Always: everything that is wrong is named, not only the first.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt as _, stream};
+use serde_json::{Value, json};
+
+use super::{depositor::Deposited, source::Declared};
+use crate::{Client, Services};
+
+/// How long what was begun may take to end, once nothing goes wrong any more: several leases and pauses.
+const REST: Duration = Duration::from_mins(4);
+/// How many objects are read at once.
+const READERS: usize = 8;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// What must not be.
+    pub violations: Vec<String>,
+    /// How many versions ended how.
+    pub ends: BTreeMap<String, usize>,
+    /// How many jobs ended how.
+    pub jobs: BTreeMap<String, usize>,
+    /// How many packages ended how.
+    pub exports: BTreeMap<String, usize>,
+    /// How many events were looked at.
+    pub events: usize,
+}
+
+/// Waits until nothing is under way; answers what still is when it takes too long.
+pub(super) async fn rest(client: &Client) -> Result<(), String> {
+    let query = "query { versions(filter: {undecided: true}, first: 3) { nodes { id status whyWaiting } }
+      ready: jobs(filter: {status: READY}, first: 3) { nodes { id kind status whyWaiting lastError } }
+      published: jobs(filter: {status: PUBLISHED}, first: 3) { nodes { id kind status whyWaiting lastError } }
+      leased: jobs(filter: {status: LEASED}, first: 3) { nodes { id kind status whyWaiting lastError } }
+      queued: exports(filter: {status: QUEUED}, first: 3) { nodes { id status whyWaiting } }
+      running: exports(filter: {status: RUNNING}, first: 3) { nodes { id status whyWaiting } } }";
+    let began = Instant::now();
+    loop {
+        let answer = client.send(query, json!({})).await;
+        let data = answer.0["data"].clone();
+        let waiting: Vec<Value> = data
+            .as_object()
+            .into_iter()
+            .flat_map(|lists| lists.values())
+            .flat_map(|list| list["nodes"].as_array().cloned().unwrap_or_default())
+            .collect();
+        if data.is_object() && waiting.is_empty() {
+            return Ok(());
+        }
+        if began.elapsed() > REST {
+            return Err(format!(
+                "still under way after {REST:?}: {waiting:?} {}",
+                answer.0["errors"]
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// All of a list.
+async fn all(client: &Client, list: &str, fields: &str) -> Vec<Value> {
+    let query = format!(
+        "query($after: String) {{ list: {list}(first: 100, after: $after) {{ nodes {{ {fields} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+    );
+    let (mut nodes, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let answer = client
+            .send(&query, json!({"after": after}))
+            .await
+            .ok()
+            .clone();
+        nodes.extend(
+            answer["list"]["nodes"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
+        );
+        if answer["list"]["pageInfo"]["hasNextPage"] != true {
+            return nodes;
+        }
+        after = answer["list"]["pageInfo"]["endCursor"].clone();
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Looks at everything. `overwritten`: the keys whose bytes somebody changed after their checks.
+pub(super) async fn audit(
+    client: &Client,
+    services: &Services,
+    deposited: &Deposited,
+    overwritten: &BTreeSet<String>,
+) -> Audit {
+    let mut audit = Audit::default();
+    let fields = "id number status size sha256 whyWaiting download { url }
+      checks { kind run status coverage { bytes size } } record { path }";
+    let versions = all(client, "versions", fields).await;
+    audit.versions(&versions, &deposited.declared, overwritten);
+    audit.totals(client, &versions).await;
+    audit
+        .buckets(services, &versions, &deposited.declared)
+        .await;
+    audit.jobs(&all(client, "jobs", "id kind status lastError").await);
+    audit.tasks(&all(client, "tasks", "title").await, deposited.tasks);
+    audit.events(
+        &all(client, "events", "id action subjectId before after").await,
+        &versions,
+    );
+    let exports = all(
+        client,
+        "exports",
+        "id status error files size sha256 download { url }",
+    )
+    .await;
+    audit.exports(client, &exports, &deposited.declared).await;
+    audit
+}
+
+impl Audit {
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.violations.push(what.into());
+    }
+
+    /// Every file that was declared is there once, in an end; nothing is downloadable that was not checked.
+    fn versions(
+        &mut self,
+        versions: &[Value],
+        declared: &[Declared],
+        overwritten: &BTreeSet<String>,
+    ) {
+        let mut found: HashMap<(&str, u64), Vec<&Value>> = HashMap::new();
+        for version in versions {
+            let path = text(&version["record"]["path"]);
+            let number = version["number"].as_u64().unwrap_or_default();
+            found.entry((path, number)).or_default().push(version);
+            let status = text(&version["status"]);
+            *self.ends.entry(status.to_owned()).or_default() += 1;
+            let downloadable = version["download"]["url"].is_string();
+            if downloadable != (status == "ACCEPTED") {
+                self.wrong(format!("{path} is {status}, downloadable: {downloadable}"));
+            }
+            if downloadable && !was_checked(version) {
+                self.wrong(format!(
+                    "{path} is downloadable and was not checked: {version}"
+                ));
+            }
+        }
+        for file in declared {
+            let name = format!("{} version {}", file.path, file.number);
+            match found
+                .remove(&(file.path.as_str(), file.number.into()))
+                .as_deref()
+            {
+                Some([version]) => {
+                    let status = text(&version["status"]);
+                    let changed = overwritten.contains(text(&version["id"]));
+                    if !file.may_end(status) && !(changed && status == "REJECTED") {
+                        self.wrong(format!("{name} ({:?}) is {status}: {version}", file.sort));
+                    }
+                }
+                Some(several) => self.wrong(format!("{name} is there {} times", several.len())),
+                None => self.wrong(format!("{name} is lost")),
+            }
+        }
+        for (path, number) in found.into_keys() {
+            self.wrong(format!("{path} version {number} was never declared"));
+        }
+    }
+
+    async fn totals(&mut self, client: &Client, versions: &[Value]) {
+        let fields = "totals { versions awaitingUpload checking accepted rejected quarantined needsReview abandoned bytes }";
+        let transfers = all(client, "transfers", fields).await;
+        let count = |status: &str| {
+            versions
+                .iter()
+                .filter(|version| version["status"] == status)
+                .count()
+        };
+        let bytes: u64 = versions
+            .iter()
+            .filter_map(|version| version["size"].as_u64())
+            .sum();
+        let counted = json!({
+            "versions": versions.len(), "awaitingUpload": count("AWAITING_UPLOAD"),
+            "checking": count("CHECKING"), "accepted": count("ACCEPTED"),
+            "rejected": count("REJECTED"), "quarantined": count("QUARANTINED"),
+            "needsReview": count("NEEDS_REVIEW"), "abandoned": count("ABANDONED"),
+            "bytes": bytes,
+        });
+        let kept: Vec<&Value> = transfers
+            .iter()
+            .map(|transfer| &transfer["totals"])
+            .collect();
+        if kept != [&counted] {
+            self.wrong(format!("the totals are {kept:?}, counted {counted}"));
+        }
+    }
+
+    /// What is accepted is in `records`, has the source's bytes, and is nowhere else.
+    async fn buckets(&mut self, services: &Services, versions: &[Value], declared: &[Declared]) {
+        let status: HashMap<&str, &str> = versions
+            .iter()
+            .map(|version| (text(&version["id"]), text(&version["status"])))
+            .collect();
+        let files: HashMap<(&str, u64), &Declared> = declared
+            .iter()
+            .map(|file| ((file.path.as_str(), u64::from(file.number)), file))
+            .collect();
+        for (bucket, home) in [("records", "ACCEPTED"), ("quarantine", "QUARANTINED")] {
+            let keys = services.keys(bucket).await;
+            for key in &keys {
+                let status = status.get(key.as_str()).copied();
+                if status != Some(home) {
+                    self.wrong(format!("{bucket} has {key}, which is {status:?}"));
+                }
+            }
+            for (id, _) in status.iter().filter(|(_, status)| **status == home) {
+                if !keys.contains(*id) {
+                    self.wrong(format!("{id} is {home} and not in {bucket}"));
+                }
+            }
+        }
+        for key in services.keys("incoming").await {
+            let status = status.get(key.as_str()).copied();
+            if matches!(status, Some("ACCEPTED" | "QUARANTINED") | None) {
+                self.wrong(format!("incoming has {key}, which is {status:?}"));
+            }
+        }
+        let accepted = versions
+            .iter()
+            .filter(|version| version["status"] == "ACCEPTED");
+        let wrong: Vec<Option<String>> = stream::iter(accepted)
+            .map(|version| {
+                let number = version["number"].as_u64().unwrap_or_default();
+                let path = text(&version["record"]["path"]);
+                let file = files.get(&(path, number)).copied();
+                async move {
+                    let kept = services.read("records", text(&version["id"])).await;
+                    let right = file.is_some_and(|file| kept.as_deref() == Some(&*file.bytes()));
+                    (!right).then(|| format!("{path} version {number} has other bytes"))
+                }
+            })
+            .buffer_unordered(READERS)
+            .collect()
+            .await;
+        self.violations.extend(wrong.into_iter().flatten());
+    }
+
+    fn jobs(&mut self, jobs: &[Value]) {
+        for job in jobs {
+            let status = text(&job["status"]);
+            *self.jobs.entry(status.to_owned()).or_default() += 1;
+            if status != "DONE" && status != "DEAD" {
+                self.wrong(format!("a job has not ended: {job}"));
+            }
+        }
+    }
+
+    fn tasks(&mut self, tasks: &[Value], expected: usize) {
+        let titles: BTreeSet<&str> = tasks.iter().map(|task| text(&task["title"])).collect();
+        // A check that finds something may add tasks of its own.
+        let ours = titles
+            .iter()
+            .filter(|title| title.starts_with("Describe "))
+            .count();
+        let doubled = tasks.len() - titles.len();
+        if ours != expected || doubled > 0 {
+            self.wrong(format!(
+                "{ours} tasks of {expected}, {doubled} of them doubled"
+            ));
+        }
+    }
+
+    /// Each transition is written down once: the states of a version follow from one another, up to the last.
+    fn events(&mut self, events: &[Value], versions: &[Value]) {
+        self.events = events.len();
+        let mut ids = BTreeSet::new();
+        let mut steps: HashMap<&str, Vec<(&str, &str, &str)>> = HashMap::new();
+        for event in events.iter().rev() {
+            if !ids.insert(text(&event["id"])) {
+                self.wrong(format!("the event {} is listed twice", event["id"]));
+            }
+            let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
+            let subject = text(&event["subjectId"]);
+            if subject.starts_with("version_") && before.is_string() && after.is_string() {
+                let step = (text(&event["action"]), text(before), text(after));
+                steps.entry(subject).or_default().push(step);
+            }
+        }
+        for version in versions {
+            let id = text(&version["id"]);
+            let mut stands = "AWAITING_UPLOAD";
+            let steps = steps.remove(id).unwrap_or_default();
+            for (action, before, after) in &steps {
+                if *before != stands {
+                    self.wrong(format!(
+                        "{id}: {action} begins at {before}, which was {stands}: {steps:?}"
+                    ));
+                }
+                stands = after;
+            }
+            if version["status"] != stands {
+                self.wrong(format!(
+                    "{id} is {}, its events end at {stands}: {steps:?}",
+                    version["status"]
+                ));
+            }
+        }
+    }
+
+    /// Every package that is READY verifies, and holds the source's bytes.
+    async fn exports(&mut self, client: &Client, exports: &[Value], declared: &[Declared]) {
+        let sources: BTreeSet<String> = declared
+            .iter()
+            .map(|file| crate::sha256(&file.bytes()))
+            .collect();
+        for export in exports {
+            let status = text(&export["status"]);
+            *self.exports.entry(status.to_owned()).or_default() += 1;
+            if status != "READY" {
+                continue;
+            }
+            let id = text(&export["id"]);
+            match download(client, export).await {
+                Ok(bytes) => {
+                    let problems = verify(&bytes, export, &sources);
+                    let problems = problems
+                        .into_iter()
+                        .map(|problem| format!("{id}: {problem}"));
+                    self.violations.extend(problems);
+                }
+                Err(problem) => self.wrong(format!("{id} cannot be downloaded: {problem}")),
+            }
+        }
+        if !self.exports.contains_key("READY") {
+            self.wrong(format!("no package is READY: {exports:?}"));
+        }
+    }
+}
+
+fn was_checked(version: &Value) -> bool {
+    let checks = version["checks"].as_array().cloned().unwrap_or_default();
+    ["CHECKSUM", "ANTIVIRUS", "FORMAT"].iter().all(|kind| {
+        let of_kind: Vec<&Value> = checks
+            .iter()
+            .filter(|check| check["kind"] == *kind)
+            .collect();
+        let whole = |check: &Value| {
+            *kind != "ANTIVIRUS" || check["coverage"]["bytes"] == check["coverage"]["size"]
+        };
+        matches!(&*of_kind, [one] if one["status"] == "PASSED" && whole(one))
+    })
+}
+
+async fn download(client: &Client, export: &Value) -> Result<Vec<u8>, String> {
+    let url = text(&export["download"]["url"]);
+    let answer = client.http().get(url).send().await;
+    let answer = answer.and_then(reqwest::Response::error_for_status);
+    let bytes = answer.map_err(|error| error.to_string())?.bytes().await;
+    bytes
+        .map(|bytes| bytes.to_vec())
+        .map_err(|error| error.to_string())
+}
+
+fn verify(bytes: &[u8], export: &Value, sources: &BTreeSet<String>) -> Vec<String> {
+    let mut problems = Vec::new();
+    if export["sha256"] != crate::sha256(bytes) {
+        problems.push("its SHA-256 is another".to_owned());
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("bag.tar");
+    std::fs::write(&file, bytes).expect("it can be kept");
+    match bagit::validate(&file, &mut |_| ()) {
+        Ok(report) if report.is_valid() => {}
+        Ok(report) => problems.push(format!("it does not verify: {report:?}")),
+        Err(error) => problems.push(format!("it cannot be verified: {error}")),
+    }
+    let packed = payload_digests(bytes);
+    if export["files"] != packed.len() {
+        problems.push(format!(
+            "it has {} files of {}",
+            packed.len(),
+            export["files"]
+        ));
+    }
+    let foreign = packed.iter().filter(|digest| !sources.contains(*digest));
+    problems.extend(foreign.map(|digest| format!("it has bytes that nobody deposited: {digest}")));
+    problems
+}
+
+/// The digests of `manifest-sha256.txt`, which the validation has held the payload to.
+fn payload_digests(bag: &[u8]) -> Vec<String> {
+    let mut at = 0;
+    while let Some(header) = bag.get(at..at + 512) {
+        let field = |from: usize, to: usize| {
+            let text = header[from..to]
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default();
+            String::from_utf8_lossy(text).trim().to_owned()
+        };
+        let size = usize::from_str_radix(&field(124, 136), 8).unwrap_or_default();
+        if field(0, 100).ends_with("/manifest-sha256.txt") {
+            let text = String::from_utf8_lossy(&bag[at + 512..at + 512 + size]);
+            let digests = text.lines().filter_map(|line| line.split(' ').next());
+            return digests.map(str::to_owned).collect();
+        }
+        at += 512 + size.div_ceil(512) * 512;
+    }
+    Vec::new()
+}

@@ -1,0 +1,222 @@
+//! The fault harness: a deposit under everything that may go wrong, and an audit from outside.
+//!
+//! Owns what goes wrong and what must hold afterwards. Does not own the processes and services (`services`).
+//!
+//! Always: which faults come, in which order and at which moments, follows from the seed; which request meets them
+//! does not, since processes and network have no seed. Everything ends with the run.
+
+mod audit;
+mod depositor;
+mod fleet;
+mod proxy;
+mod schedule;
+mod source;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use api::auth::Role;
+use serde_json::json;
+
+use self::{
+    depositor::{Deposited, Depositor},
+    fleet::Fleet,
+    schedule::{Fault, Planned, schedule},
+};
+
+pub use self::{
+    audit::Audit,
+    proxy::{Hook, Proxy, Rates, SLOW_DOWN},
+};
+
+/// How many files a round of faults is for.
+const FILES_A_ROUND: usize = 400;
+/// How long a round of faults takes at least.
+const ROUND: Duration = Duration::from_secs(12);
+
+/// What to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What the faults follow from.
+    pub seed: u64,
+    /// How many files are deposited.
+    pub files: usize,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    seed: u64,
+    audit: Audit,
+    declared: usize,
+    retries: usize,
+    internal: usize,
+    faults: BTreeMap<String, usize>,
+    proxied: usize,
+    overwritten: usize,
+    took: Duration,
+    notes: Vec<String>,
+}
+
+impl Outcome {
+    /// What must not be.
+    pub fn violations(&self) -> &[String] {
+        &self.audit.violations
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: usize = self.faults.values().sum();
+        writeln!(
+            f,
+            "seed {}: {} versions, {} in {:.0?}",
+            self.seed,
+            self.declared,
+            if self.violations().is_empty() {
+                "no violation"
+            } else {
+                "VIOLATED"
+            },
+            self.took
+        )?;
+        writeln!(f, "  faults: {faults} of a schedule {:?}", self.faults)?;
+        writeln!(
+            f,
+            "  and {} requests refused, cut or unanswered, {} objects overwritten; the depositor asked again {} times, {} times after INTERNAL",
+            self.proxied, self.overwritten, self.retries, self.internal
+        )?;
+        writeln!(
+            f,
+            "  ends: versions {:?}, jobs {:?}, packages {:?}, {} events",
+            self.audit.ends, self.audit.jobs, self.audit.exports, self.audit.events
+        )?;
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
+        }
+        for violation in self.violations() {
+            writeln!(f, "  VIOLATION: {violation}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs one seed; `None` where a service is not installed, which was said.
+pub async fn run(options: Options) -> Option<Outcome> {
+    let Options { seed, files } = options;
+    let mut fleet = Fleet::start(seed).await?;
+    let began = Instant::now();
+    let mut notes = Vec::new();
+    if !fleet.has_disk() {
+        notes.push("no disk was filled: only root may mount one".to_owned());
+    }
+    let admin = Depositor::new(fleet.client(Role::Admin), seed, 0, Duration::ZERO);
+    let create = "mutation { createCollection(input: {code: \"MAPS\", title: \"Maps\", body: \"WO\", clientMutationKey: \"maps\"}) { collection { id } } }";
+    let created = admin.ask(create, json!({})).await;
+    created.expect("before anything goes wrong, nothing does");
+    let rounds = files.div_ceil(FILES_A_ROUND);
+    let span = ROUND * u32::try_from(rounds).unwrap_or(u32::MAX);
+    let depositor = Depositor::new(fleet.client(Role::Contributor), seed, files, span);
+    let depositing = {
+        let depositor = depositor.clone();
+        tokio::spawn(async move { depositor.deposit().await })
+    };
+    let faults = disturb(&mut fleet, &schedule(seed, rounds, ROUND)).await;
+    let deposited = supervised(&mut fleet, depositing).await;
+    let deposited = deposited.unwrap_or_else(|error| Err(error.to_string()));
+    let archivist = fleet.client(Role::Archivist);
+    let rested = match &deposited {
+        Ok(_) => supervised(&mut fleet, audit::rest(&archivist)).await,
+        Err(_) => Ok(()),
+    };
+    let overwritten = fleet
+        .overwritten
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clone();
+    let (mut audit, deposited) = match deposited {
+        Ok(deposited) => {
+            let audit = audit::audit(&archivist, &fleet.services, &deposited, &overwritten).await;
+            (audit, deposited)
+        }
+        Err(problem) => {
+            let audit = Audit {
+                violations: vec![format!("the depositor could not go on: {problem}")],
+                ..Audit::default()
+            };
+            let nothing = Deposited {
+                declared: Vec::new(),
+                tasks: 0,
+                retries: 0,
+                internal: 0,
+            };
+            (audit, nothing)
+        }
+    };
+    audit.violations.extend(rested.err());
+    if !audit.violations.is_empty() {
+        notes.push(format!("the logs are kept in {}", fleet.logs().display()));
+    }
+    let outcome = Outcome {
+        seed,
+        audit,
+        declared: deposited.declared.len(),
+        retries: deposited.retries,
+        internal: deposited.internal,
+        faults,
+        proxied: fleet.proxied(),
+        overwritten: overwritten.len(),
+        took: began.elapsed(),
+        notes,
+    };
+    fleet.end().await;
+    Some(outcome)
+}
+
+/// Carries a schedule out, and mends all that it broke; answers how often each fault came.
+async fn disturb(fleet: &mut Fleet, schedule: &[Planned]) -> BTreeMap<String, usize> {
+    let began = Instant::now();
+    let mut lasting: Vec<(Instant, Fault)> = Vec::new();
+    let mut done = BTreeMap::<String, usize>::new();
+    let mut schedule = schedule.iter();
+    let mut next = schedule.next();
+    while next.is_some() || !lasting.is_empty() {
+        let now = Instant::now();
+        if let Some(planned) = next.filter(|planned| began + planned.at <= now) {
+            let name = format!("{:?}", planned.fault);
+            let name = name.split('(').next().unwrap_or_default().to_owned();
+            *done.entry(name).or_default() += 1;
+            if fleet.break_(planned.fault).await {
+                lasting.push((now + planned.lasts, planned.fault));
+            }
+            next = schedule.next();
+        }
+        let over: Vec<Fault> = lasting
+            .iter()
+            .filter(|(until, _)| *until <= now)
+            .map(|(_, fault)| *fault)
+            .collect();
+        lasting.retain(|(until, _)| *until > now);
+        for fault in over {
+            fleet.mend(fault).await;
+        }
+        fleet.supervise();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    done
+}
+
+/// Waits for something while the processes are looked after.
+async fn supervised<T>(fleet: &mut Fleet, what: impl Future<Output = T>) -> T {
+    let mut what = std::pin::pin!(what);
+    let mut timer = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            done = &mut what => return done,
+            _ = timer.tick() => fleet.supervise(),
+        }
+    }
+}
