@@ -17,6 +17,10 @@ pub(super) struct Events<'a> {
     kept: Option<Vec<Bytes>>,
 }
 
+struct Cursor {
+    after: Option<String>,
+}
+
 impl<'a> Events<'a> {
     pub(super) fn new(deps: &'a Deps, lease: &'a Lease, work: &ExportWork) -> Self {
         Self {
@@ -47,30 +51,28 @@ impl<'a> Events<'a> {
     }
 
     fn asked(&self) -> impl Stream<Item = Result<Bytes, JobError>> + Send {
-        stream::try_unfold(
-            Some(None),
-            move |cursor: Option<Option<String>>| async move {
-                let Some(after) = cursor else {
-                    return Ok(None);
-                };
-                let page = self
-                    .deps
-                    .api
-                    .export_events(
-                        &self.lease.key,
-                        self.deps.config.export.page,
-                        after.as_deref(),
-                    )
-                    .await?;
-                if page.events.is_empty() && page.next.is_some() {
-                    let stands_still = "the list of events does not end".to_owned();
-                    return Err(JobError::Fail(stands_still));
-                }
-                let lines: Result<Vec<String>, JobError> = page.events.iter().map(line).collect();
-                let next = page.next.map(Some);
-                Ok(Some((Bytes::from(lines?.concat()), next)))
-            },
-        )
+        let start = Cursor { after: None };
+        stream::try_unfold(Some(start), move |cursor| async move {
+            let Some(Cursor { after }) = cursor else {
+                return Ok(None);
+            };
+            let page = self
+                .deps
+                .api
+                .export_events(
+                    &self.lease.key,
+                    self.deps.config.export.page,
+                    after.as_deref(),
+                )
+                .await?;
+            if page.events.is_empty() && page.next.is_some() {
+                let stands_still = "the list of events does not end".to_owned();
+                return Err(JobError::Fail(stands_still));
+            }
+            let lines: Result<Vec<String>, JobError> = page.events.iter().map(line).collect();
+            let next = page.next.map(|after| Cursor { after: Some(after) });
+            Ok(Some((Bytes::from(lines?.concat()), next)))
+        })
     }
 }
 
