@@ -70,6 +70,9 @@ pub fn hash(event: &Event) -> tlog::Hash {
     tlog::leaf(canonical(event).as_bytes())
 }
 
+/// Number and hash of the last event of a chain.
+type Last = (i64, Option<Vec<u8>>);
+
 /// The last event of a chain.
 pub struct Head {
     /// Of what, and its type.
@@ -85,7 +88,7 @@ pub struct Head {
 pub async fn link(db: &impl ConnectionTrait, events: &mut [Event]) -> Result<(), Error> {
     let mut subjects = Vec::new();
     let mut groups = BTreeSet::new();
-    let mut heads: HashMap<(Uuid, String), (i64, Option<Vec<u8>>)> = HashMap::new();
+    let mut heads: HashMap<(Uuid, String), Last> = HashMap::new();
     for event in events.iter() {
         let subject = (event.subject_id, event.subject_type.clone());
         groups.insert(event.subject_id.as_bytes()[15] % GROUPS);

@@ -62,7 +62,7 @@ async fn seal_at_once(world: &World, processes: Vec<App>) {
         .enumerate()
         .map(|(number, app)| async move {
             for round in 0..10 {
-                happen(&app, (number as u128) << 8 | round % 3, 2).await;
+                happen(&app, ((number as u128) << 8) | (round % 3), 2).await;
                 service::seal(&app, 5).await.unwrap();
             }
         });
