@@ -11,6 +11,7 @@ use sea_orm::{
     ConnectOptions, Database, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
+use tlog::SigningKey;
 use tokio::sync::{Mutex, Notify};
 
 use crate::{Error, auth::Caller, changes::Changes, object_store::ObjectStore, unit::Unit};
@@ -60,6 +61,8 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// Times and sizes.
     pub limits: Limits,
+    /// What signs the log of events.
+    pub checkpoint_key: Arc<SigningKey>,
     /// The kinds of checks beyond the built-in ones that have a queue, and so somebody who runs them.
     pub further_checks: BTreeSet<String>,
 }
@@ -111,6 +114,11 @@ impl App {
     /// Times and sizes.
     pub fn limits(&self) -> &Limits {
         &self.0.parts.limits
+    }
+
+    /// What signs the log of events.
+    pub fn checkpoint_key(&self) -> &Arc<SigningKey> {
+        &self.0.parts.checkpoint_key
     }
 
     /// Whether somebody runs checks of this kind.

@@ -42,6 +42,8 @@ pub struct Config {
     pub identity: Identity,
     /// How it speaks GraphQL.
     pub graphql: Configured,
+    /// What signs the log of events: a file, or the key itself.
+    pub checkpoint_key: SecretString,
     /// How long an announced job may stay unclaimed before it is announced again.
     pub republish_after: Duration,
     /// How long requests and announcements under way may take when it stops.
@@ -292,6 +294,11 @@ pub const ROWS: &[Row] = &[
         "how long a client may take to read one message of a websocket",
     ),
     row(
+        "MUNIMENT_CHECKPOINT_KEY",
+        "must be set",
+        "key that signs the log of events: its file, or the key itself (PKCS #8 in base64); `muniment checkpoint-key FILE` makes it; one for all instances over a database, for good",
+    ),
+    row(
         "MUNIMENT_REPUBLISH_AFTER",
         "`2m`",
         "a job that was announced and not taken for so long is announced again, 1s to 1h: the message may be lost",
@@ -343,6 +350,7 @@ impl Config {
             check_queues: check_queues(read),
             identity: Identity::read(read),
             graphql: Configured::read(read),
+            checkpoint_key: checkpoint_key(read),
             republish_after: read
                 .duration("MUNIMENT_REPUBLISH_AFTER")
                 .within(Duration::from_secs(1)..=Duration::from_hours(1))
@@ -360,6 +368,21 @@ fn database_url(read: &mut Reader<'_>) -> SecretString {
         read.problem("MUNIMENT_DATABASE_URL", "does not begin with postgres://");
     }
     url
+}
+
+/// Whether the key can be read is said here, so that `--check-config` says it too.
+fn checkpoint_key(read: &mut Reader<'_>) -> SecretString {
+    let setting = read.secret("MUNIMENT_CHECKPOINT_KEY").required();
+    let text = setting.expose_secret();
+    if !text.is_empty()
+        && let Err(error) = crate::checkpoints::key::configured(text)
+    {
+        let problem = format!(
+            "is no key that can be read ({error}); `muniment checkpoint-key FILE` makes one"
+        );
+        read.problem("MUNIMENT_CHECKPOINT_KEY", &problem);
+    }
+    setting
 }
 
 fn check_queues(read: &mut Reader<'_>) -> BTreeMap<String, String> {
@@ -396,6 +419,10 @@ mod tests {
             ("MUNIMENT_QUEUE_JOBS", "http://sqs/1/jobs"),
             ("MUNIMENT_OIDC_ISSUER", "https://id.example.org"),
             ("MUNIMENT_OIDC_AUDIENCE", "muniment"),
+            (
+                "MUNIMENT_CHECKPOINT_KEY",
+                "MC4CAQAwBQYDK2VwBCIEIB6vUuHgvCCCgUGuZfPwDrz0v7fAoJkVYl13gsg0qgVe",
+            ),
         ];
         set.map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into()
@@ -421,6 +448,7 @@ mod tests {
     fn every_problem_is_said_at_once() {
         let wrong = [
             ("MUNIMENT_BUCKET_RECORDS", ""),
+            ("MUNIMENT_CHECKPOINT_KEY", "/no/such/file"),
             ("MUNIMENT_CHECK_QUEUES", "ocr"),
             ("MUNIMENT_DATABASE_CONNECTIONS", "1"),
             ("MUNIMENT_DATABASE_URL", "mysql://u:secret@db/muniment"),

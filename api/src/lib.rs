@@ -24,6 +24,7 @@ pub mod text;
 pub mod unit;
 
 pub mod api_keys;
+pub mod checkpoints;
 pub mod checks;
 pub mod collections;
 pub mod events;

@@ -167,6 +167,9 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         .map_err(|error| format!("signals cannot be waited for: {error}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let verifier = identity(&config, &clock)?;
+    let checkpoint_key =
+        api::checkpoints::key::configured(config.checkpoint_key.expose_secret())
+            .map_err(|error| format!("the key of the log of events cannot be used: {error}"))?;
     let database = connect(&config.database_url, config.connections).await?;
     let pending = Migrator::get_pending_migrations_read_only(&database)
         .await
@@ -186,8 +189,15 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
             republish_after: config.republish_after,
             ..Limits::default()
         },
+        checkpoint_key: Arc::new(checkpoint_key),
         further_checks: config.check_queues.keys().cloned().collect(),
     });
+    let adopted = api::events::chain::adopt(&app)
+        .await
+        .map_err(|error| format!("the events of the version before have no place: {error:?}"))?;
+    if adopted > 0 {
+        tracing::info!(adopted, "events of the version before have their places");
+    }
     telemetry::measures::record();
     let queue: Arc<dyn Queue> =
         Arc::new(SqsQueue::new(&config.queues.access, &config.queues.jobs).await);

@@ -26,6 +26,12 @@ use crate::{
     versions::{self, NewFile, Status, Version},
 };
 
+/// A key of its own.
+pub(crate) fn checkpoint_key() -> tlog::SigningKey {
+    let der = tlog::SigningKey::generate().expect("randomness");
+    tlog::SigningKey::from_pkcs8(&der).expect("a key")
+}
+
 /// An archive with one collection, `WO/95` of the body `OWN`.
 pub(crate) struct World {
     /// The handles.
@@ -34,6 +40,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     /// The collection.
     pub(crate) collection: Collection,
+    postgres: Option<String>,
     _folder: TempDir,
 }
 
@@ -57,8 +64,9 @@ impl World {
 
     async fn over(store: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = testdb::postgres()
-            .await
+        let postgres = testdb::postgres().await;
+        let url = postgres
+            .clone()
             .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", folder.path().join("db").display()));
         let database = connect(&url, 4).await.expect("the database opens");
         Migrator::up(&database, None)
@@ -85,6 +93,7 @@ impl World {
             clock: clock.clone(),
             ids: Arc::new(SeededIds::new(1)),
             limits: Limits::default(),
+            checkpoint_key: Arc::new(checkpoint_key()),
             further_checks: ["OCR".to_owned()].into(),
         });
         let collection = make_collection(&app, "WO/95", "OWN").await;
@@ -92,8 +101,27 @@ impl World {
             app,
             clock,
             collection,
+            postgres,
             _folder: folder,
         }
+    }
+
+    /// Where the database is, if it is PostgreSQL.
+    pub(crate) fn postgres_url(&self) -> Option<&str> {
+        self.postgres.as_deref()
+    }
+
+    /// Another process over the same archive.
+    pub(crate) fn another(&self, database: sea_orm::DatabaseConnection) -> App {
+        App::new(Parts {
+            database,
+            objects: self.app.objects().clone(),
+            clock: self.clock.clone(),
+            ids: Arc::new(runtime::ids::SystemIds),
+            limits: Limits::default(),
+            checkpoint_key: Arc::clone(self.app.checkpoint_key()),
+            further_checks: std::collections::BTreeSet::new(),
+        })
     }
 
     /// A further collection.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use contract::{AnyId, JobId, TransferId};
-use entity::{event, job, mutation_key, transfer_total, version};
+use entity::{job, mutation_key, transfer_total, version};
 use runtime::telemetry::trace;
 use sea_orm::{
     ActiveEnum,
@@ -21,7 +21,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use crate::{App, Error, changes::Change};
+use crate::{
+    App, Error,
+    changes::Change,
+    events::{self, Event},
+};
 
 /// How many rows go into one INSERT: both databases bound the number of parameters.
 const ROWS: usize = 500;
@@ -69,7 +73,7 @@ pub struct Unit {
     agent: String,
     request_id: Option<String>,
     now: DateTime<Utc>,
-    events: Vec<event::ActiveModel>,
+    events: Vec<Event>,
     jobs: Vec<job::ActiveModel>,
     totals: BTreeMap<(Uuid, String), (i64, i64)>,
     changes: Vec<Change>,
@@ -128,21 +132,30 @@ impl Unit {
         self.app.ids().uuid7()
     }
 
-    /// Writes down what happened.
+    /// Writes down what happened. Numbers that databases print differently become texts.
     pub fn event(&mut self, subject: impl Into<AnyId>, happened: Happened) {
         let subject = subject.into();
-        self.events.push(event::ActiveModel {
-            id: Set(self.id()),
-            at: Set(self.now),
-            agent: Set(self.agent.clone()),
-            action: Set(happened.action.to_owned()),
-            subject_type: Set(subject.prefix().to_owned()),
-            subject_id: Set(subject.uuid()),
-            collection_id: Set(happened.collection_id),
-            record_id: Set(happened.record_id),
-            before: Set(happened.before),
-            after: Set(happened.after),
-            request_id: Set(self.request_id.clone()),
+        let settled = |value: Option<Value>| {
+            value.map(|mut value| {
+                tlog::settle(&mut value);
+                value
+            })
+        };
+        self.events.push(Event {
+            id: self.id(),
+            at: self.now,
+            agent: self.agent.clone(),
+            action: happened.action.to_owned(),
+            subject_type: subject.prefix().to_owned(),
+            subject_id: subject.uuid(),
+            collection_id: happened.collection_id,
+            record_id: happened.record_id,
+            before: settled(happened.before),
+            after: settled(happened.after),
+            request_id: self.request_id.clone(),
+            sequence: None,
+            previous: None,
+            hash: None,
         });
     }
 
@@ -281,11 +294,6 @@ impl Unit {
 
     /// Commits everything, then announces it.
     pub async fn commit(mut self) -> Result<(), Error> {
-        for chunk in chunks(std::mem::take(&mut self.events)) {
-            event::Entity::insert_many(chunk)
-                .exec_without_returning(&self.transaction)
-                .await?;
-        }
         let jobs = !self.jobs.is_empty();
         for chunk in chunks(std::mem::take(&mut self.jobs)) {
             job::Entity::insert_many(chunk)
@@ -293,6 +301,7 @@ impl Unit {
                 .await?;
         }
         self.save_totals().await?;
+        self.save_events().await?;
         let changes = self.app.changes().clone();
         changes.notify(&self.transaction, &self.changes).await?;
         self.transaction.commit().await?;
@@ -306,7 +315,14 @@ impl Unit {
         Ok(())
     }
 
-    /// In the order of their keys, and last, so that two units never wait for each other's rows.
+    /// Last, because nobody else adds to the same chains until the commit.
+    async fn save_events(&mut self) -> Result<(), Error> {
+        let mut events = std::mem::take(&mut self.events);
+        events::chain::link(&self.transaction, &mut events).await?;
+        Ok(events::store::insert_many(&self.transaction, events).await?)
+    }
+
+    /// In the order of their keys, and after all other rows, so that two units never wait for each other's.
     async fn save_totals(&mut self) -> Result<(), Error> {
         let rows: Vec<_> = std::mem::take(&mut self.totals)
             .into_iter()

@@ -29,6 +29,12 @@ pub struct Model {
     pub after: Option<Json>,
     /// In which request.
     pub request_id: Option<String>,
+    /// Its number among the events of its subject: 1, 2, …
+    pub sequence: Option<i64>,
+    /// The hash of the one before it.
+    pub previous: Option<Vec<u8>>,
+    /// The hash over all of this.
+    pub hash: Option<Vec<u8>>,
 }
 
 /// No relations: the stores join by column, under the access rule.

@@ -79,6 +79,8 @@ pub struct Model {
     pub expires_at: Option<DateTimeUtc>,
     /// When its package was last found to be the one that was made.
     pub verified_at: Option<DateTimeUtc>,
+    /// Its events are those in the tree of this size.
+    pub tree_size: Option<i64>,
 }
 
 /// No relations: the stores join by column, under the access rule.

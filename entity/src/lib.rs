@@ -4,9 +4,13 @@
 
 pub mod api_key;
 pub mod check;
+pub mod checkpoint;
 pub mod collection;
 pub mod comment;
 pub mod event;
+pub mod event_leaf;
+pub mod event_node;
+pub mod event_pending;
 pub mod export;
 pub mod export_item;
 pub mod fixity_check;

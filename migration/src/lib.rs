@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 mod m20261120_0001_begin;
 mod m20261121_0002_api_keys;
 mod m20261121_0003_traceparent;
+mod m20261121_0004_tamper_evidence;
 mod m20261121_0005_fixity;
 mod sql;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_0001_begin::Migration),
             Box::new(m20261121_0002_api_keys::Migration),
             Box::new(m20261121_0003_traceparent::Migration),
+            Box::new(m20261121_0004_tamper_evidence::Migration),
             Box::new(m20261121_0005_fixity::Migration),
         ]
     }

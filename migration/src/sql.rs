@@ -2,7 +2,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-/// Runs statements in which `{uuid}`, `{time}`, `{json}` and `{bytes}` (text in byte order) stand for column types.
+/// Runs statements in which `{uuid}`, `{time}`, `{json}`,
+/// `{binary}` and `{bytes}` (text in byte order) stand for column types.
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     let postgres = manager.get_database_backend() == DbBackend::Postgres;
     let types = if postgres {
@@ -10,6 +11,7 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
             ("{uuid}", "uuid"),
             ("{time}", "timestamptz"),
             ("{json}", "jsonb"),
+            ("{binary}", "bytea"),
             ("{bytes}", "text COLLATE \"C\""),
         ]
     } else {
@@ -17,6 +19,7 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
             ("{uuid}", "blob"),
             ("{time}", "text"),
             ("{json}", "text"),
+            ("{binary}", "blob"),
             ("{bytes}", "text"),
         ]
     };

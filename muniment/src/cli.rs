@@ -6,7 +6,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    documents, export, fixity, identify, migrate, schema, serve, signatures, token, transfer, verify,
+    checkpoint_key, documents, export, fixity, identify, migrate, schema, serve, signatures, token,
+    transfer, verify, verify_log,
 };
 
 /// A records repository that can prove what it holds.
@@ -41,8 +42,12 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Read again everything that is kept, and compare it with what was accepted
     Fixity(fixity::Arguments),
-    /// Judge a `BagIt` bag, file by file
+    /// Judge a `BagIt` bag, file by file, and the events that it carries
     Verify(verify::Arguments),
+    /// Look for events that were edited, removed or reordered
+    VerifyLog(verify_log::Arguments),
+    /// Print the public half of the key that signs the log of events
+    CheckpointKey(checkpoint_key::Arguments),
     /// Identify file formats by PRONOM signatures
     Identify(identify::Arguments),
     /// List, update or compile PRONOM signatures

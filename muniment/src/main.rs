@@ -6,6 +6,7 @@
 //! Always: results go to standard output, everything else to standard error; the exit status is
 //! one of those in [`failure`].
 
+mod checkpoint_key;
 mod cli;
 mod client;
 mod data_folder;
@@ -28,6 +29,7 @@ mod text;
 mod token;
 mod transfer;
 mod verify;
+mod verify_log;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -97,6 +99,8 @@ fn log(command: &Command) -> Result<telemetry::Traces, Failure> {
 fn carry_out(command: &Command, screen: &Screen) -> Result<Outcome, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(arguments, screen),
+        Command::VerifyLog(arguments) => wait_for(verify_log::run(arguments, screen)),
+        Command::CheckpointKey(arguments) => checkpoint_key::run(arguments),
         Command::Identify(arguments) => identify::run(arguments, screen),
         Command::Signatures(command) => wait_for(signatures::run(command, screen)),
         Command::Token(arguments) => token::run(arguments),

@@ -65,6 +65,8 @@ pub struct Settings {
     pub public: Option<String>,
     /// Another database than SQLite in the data folder.
     pub database_url: Option<SecretString>,
+    /// Another key for the log of events than the data folder's: its file, or the key itself.
+    pub checkpoint_key: Option<SecretString>,
     /// Where clamd is; without it, nothing is scanned.
     pub clamd: Option<ClamdSettings>,
     /// Which PRONOM signatures to use; without them, the data folder's, else the built-in ones.
@@ -85,6 +87,7 @@ impl Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             public: None,
             database_url: None,
+            checkpoint_key: None,
             clamd: None,
             signatures: None,
             limits: api::Limits::default(),
@@ -172,6 +175,7 @@ impl System {
             clock: Arc::clone(&clock),
             ids: Arc::new(SystemIds),
             limits: settings.limits.clone(),
+            checkpoint_key: Arc::new(key_of(&settings)?),
             further_checks: BTreeSet::new(),
         });
         prepare(&app, settings.database_url.is_none())
@@ -357,6 +361,7 @@ fn mint(
 
 /// `alone`: no other process works on this database, so whoever had a lease is gone.
 async fn prepare(app: &App, alone: bool) -> Result<(), api::Error> {
+    api::events::chain::adopt(app).await?;
     app.objects().create_buckets().await?;
     api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY).await?;
     if alone {
@@ -381,6 +386,28 @@ fn at(path: &Path, error: io::Error) -> StartError {
 fn open_identity(data: &Path, clock: Arc<dyn Clock>) -> Result<EmbeddedIdentity, StartError> {
     let folder = secrets(data)?;
     EmbeddedIdentity::open(&folder.join("token-key.p8"), clock).map_err(|error| at(&folder, error))
+}
+
+/// The key that signs the log of events of a data folder, made on the first call.
+pub fn checkpoint_key(data: &Path) -> Result<tlog::SigningKey, StartError> {
+    let folder = secrets(data)?;
+    api::checkpoints::key::open_or_make(&checkpoint_key_file(data))
+        .map_err(|error| at(&folder, error))
+}
+
+/// Where it is.
+pub fn checkpoint_key_file(data: &Path) -> PathBuf {
+    data.join("identity").join("checkpoint-key.p8")
+}
+
+fn key_of(settings: &Settings) -> Result<tlog::SigningKey, StartError> {
+    use runtime::secrecy::ExposeSecret as _;
+
+    match &settings.checkpoint_key {
+        Some(key) => api::checkpoints::key::configured(key.expose_secret())
+            .map_err(|error| StartError::Other(format!("MUNIMENT_CHECKPOINT_KEY: {error}"))),
+        None => checkpoint_key(&settings.data),
+    }
 }
 
 async fn start_objects(
@@ -423,16 +450,36 @@ async fn start_objects(
     Ok((client, store.signing_with(signer)))
 }
 
-async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {
+async fn connect(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {
     use runtime::secrecy::ExposeSecret as _;
 
     let url = match &settings.database_url {
         Some(url) => url.expose_secret().to_owned(),
         None => sqlite_url(&settings.data.join("muniment.db")),
     };
-    let database = api::app::connect(&url, 8)
+    api::app::connect(&url, 8)
+        .await
+        .map_err(|error| StartError::Database(error.to_string()))
+}
+
+/// The database without any change: it must be up to date.
+pub async fn open_as_it_is(
+    settings: &Settings,
+) -> Result<api::app::DatabaseConnection, StartError> {
+    let database = connect(settings).await?;
+    let pending = migration::Migrator::get_pending_migrations(&database)
         .await
         .map_err(|error| StartError::Database(error.to_string()))?;
+    if pending.is_empty() {
+        Ok(database)
+    } else {
+        let lacking = format!("it lacks {} changes: migrate first", pending.len());
+        Err(StartError::Database(lacking))
+    }
+}
+
+async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {
+    let database = connect(settings).await?;
     migration::Migrator::up(&database, None)
         .await
         .map_err(|error| {

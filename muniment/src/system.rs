@@ -13,7 +13,7 @@ use api::auth::Role;
 use muniment::process;
 use muniment::signature_store::InUse;
 use runtime::config;
-use runtime::secrecy::SecretString;
+use runtime::secrecy::{ExposeSecret as _, SecretString};
 use worker::settings::SignatureFiles;
 
 use crate::data_folder::{self, DataFolder};
@@ -43,7 +43,7 @@ impl Settings {
 
     fn with_environment(self) -> Result<process::Settings, Failure> {
         let environment = config::Settings::from_env("MUNIMENT_");
-        let (database_url, clamd, signatures) = environment
+        let (database_url, checkpoint_key, clamd, signatures) = environment
             .read(|read| {
                 for other in [
                     "MUNIMENT_TOKEN",
@@ -56,14 +56,17 @@ impl Settings {
                     read.ignore(other);
                 }
                 let database_url = read.secret("MUNIMENT_DATABASE_URL").optional();
+                let checkpoint_key = read.secret("MUNIMENT_CHECKPOINT_KEY").optional();
                 let clamd = worker::settings::clamd(read);
-                (database_url, clamd, worker::settings::signatures(read))
+                let signatures = worker::settings::signatures(read);
+                (database_url, checkpoint_key, clamd, signatures)
             })
             .map_err(|problems| Failure::new(problems.to_string()))?;
         Ok(process::Settings {
             listen: self.listen,
             public: self.public,
             database_url,
+            checkpoint_key,
             clamd,
             signatures,
             ..process::Settings::over(&self.data)
@@ -180,6 +183,46 @@ pub(crate) async fn migrate(data: &Path) -> Result<(), Failure> {
 /// The id of a document in a list of trusted ones.
 pub(crate) fn document_id(document: &str) -> String {
     api::graphql::trusted::id_of(document)
+}
+
+/// The key that signs the log of events of a data folder.
+pub(crate) fn checkpoint_key(data: &Path) -> Result<tlog::SigningKey, Failure> {
+    process::checkpoint_key(data).map_err(explain)
+}
+
+/// A database whose log of events is to be looked at.
+pub(crate) struct Log {
+    /// The database.
+    pub(crate) database: api::app::DatabaseConnection,
+    /// The key that is configured, else the data folder's.
+    pub(crate) key: Option<tlog::VerifierKey>,
+}
+
+/// Opens the database that is configured, else the data folder's, and changes nothing in it.
+pub(crate) async fn open_log(data: &Path, with_key: bool) -> Result<Log, Failure> {
+    let settings = Settings::private(data).with_environment()?;
+    if settings.database_url.is_none() {
+        data_folder::check(data)?;
+    }
+    let key = match &settings.checkpoint_key {
+        _ if !with_key => None,
+        Some(key) => Some(configured_key(key)?),
+        None if process::checkpoint_key_file(data).is_file() => Some(checkpoint_key(data)?),
+        None => {
+            let hint = "name it with --key, or its data folder with --data";
+            return Err(Failure::new("there is no key to verify checkpoints with").hint(hint));
+        }
+    };
+    let database = process::open_as_it_is(&settings).await.map_err(explain)?;
+    Ok(Log {
+        database,
+        key: key.map(|key| key.verifier().clone()),
+    })
+}
+
+fn configured_key(setting: &SecretString) -> Result<tlog::SigningKey, Failure> {
+    api::checkpoints::key::configured(setting.expose_secret())
+        .map_err(|error| Failure::new(format!("MUNIMENT_CHECKPOINT_KEY: {error}")))
 }
 
 /// The API's schema as SDL.

@@ -1,6 +1,8 @@
 //! `muniment verify`: is this bag what it says?
 //!
-//! Owns how the verdict is told. Does not own the verdict (`bagit`).
+//! Owns how the verdict is told. Does not own the verdict on the bag (`bagit`), or on its events (`tlog`).
+
+mod events;
 
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::progress::{Screen, Unit};
 use crate::text::{counted, grouped, plain, size};
+use crate::verify_log;
+use events::Verdict;
 
 /// The options of `muniment verify`.
 #[derive(Debug, Clone, Args)]
@@ -18,15 +22,25 @@ use crate::text::{counted, grouped, plain, size};
 A bag is a folder, a tar or a gzipped tar, of BagIt 0.93 to 1.0, made by any tool. Nothing is
 unpacked and nothing is fetched.
 
+A bag of Muniment carries the events of its records, each with a proof that it is in the log whose
+checkpoint is signed. They are verified too: by the key in the bag, which shows that nothing was
+changed since, or by one that you know (--key), which shows whose log it is.
+
 Exit status: 0 the bag is valid; 2 it is not; 1 it could not be looked at.
 
 Examples:
   muniment verify out.tar
-  muniment verify --json /archive/bags/MH-7")]
+  muniment verify --json /archive/bags/MH-7
+  muniment verify --key checkpoint-key.txt out.tar")]
 pub(crate) struct Arguments {
     /// The bag
     #[arg(value_name = "BAG")]
     bag: PathBuf,
+
+    /// Public half of the key that signed the events (`muniment checkpoint-key`), or a file with it; may be given many
+    /// times
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -42,12 +56,22 @@ pub(crate) fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Fai
     screen.clear();
     let report =
         report.map_err(|error| Failure::new(plain(&crate::failure::chain(&error)).into_owned()))?;
+    let keys: Result<Vec<_>, _> = arguments
+        .key
+        .iter()
+        .map(|key| verify_log::key(key))
+        .collect();
+    let events = events::look(&arguments.bag, &report, &keys?)?;
     if arguments.json {
-        output::line(as_json(&report))?;
+        output::line(as_json(&report, events.as_ref()))?;
     } else {
         tell(arguments, &report)?;
+        if let Some(events) = &events {
+            tell_events(events)?;
+        }
     }
-    Ok(if report.is_valid() {
+    let believed = events.is_none_or(|events| events.count == 0);
+    Ok(if report.is_valid() && believed {
         Outcome::Good
     } else {
         Outcome::NotAllGood
@@ -83,7 +107,33 @@ fn tell(arguments: &Arguments, report: &bagit::Report) -> Result<(), Failure> {
     ))
 }
 
-fn as_json(report: &bagit::Report) -> Value {
+fn tell_events(events: &Verdict) -> Result<(), Failure> {
+    for problem in &events.problems {
+        output::line(problem)?;
+    }
+    let omitted = events.count - events.problems.len() as u64;
+    if omitted > 0 {
+        output::line(format_args!("and {} more", grouped(omitted)))?;
+    }
+    let seen = format!(
+        "{} of {}",
+        counted(events.seen.events, "event"),
+        counted(events.seen.records, "record")
+    );
+    let log = plain(&events.log);
+    match (events.count, events.known) {
+        (0, true) => output::line(format_args!("events: {seen} verified, signed by {log}")),
+        (0, false) => output::line(format_args!(
+            "events: {seen} verified by the key in the bag, of {log}; name the key that you know with --key"
+        )),
+        (count, _) => output::line(format_args!(
+            "events: NOT AS THEY WERE SEALED, {}; {seen} verified",
+            counted(count, "error")
+        )),
+    }
+}
+
+fn as_json(report: &bagit::Report, events: Option<&Verdict>) -> Value {
     let problems = report.problems.iter().map(|problem| {
         json!({
             "severity": problem.severity.to_string(),
@@ -94,7 +144,15 @@ fn as_json(report: &bagit::Report) -> Value {
         })
     });
     json!({
-        "valid": report.is_valid(),
+        "valid": report.is_valid() && events.is_none_or(|events| events.count == 0),
+        "events": events.map(|events| json!({
+            "verified": events.seen.events,
+            "records": events.seen.records,
+            "log": events.log,
+            "knownKey": events.known,
+            "errors": events.count,
+            "problems": events.problems,
+        })),
         "version": report.version.map(|version| version.to_string()),
         "algorithms": report.algorithms.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "files": report.payload.streams,
@@ -118,6 +176,7 @@ mod tests {
     fn verify(bag: &Path) -> Result<Outcome, Failure> {
         let arguments = Arguments {
             bag: bag.to_owned(),
+            key: Vec::new(),
             json: false,
         };
         run(&arguments, &Screen::recording())

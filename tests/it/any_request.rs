@@ -125,7 +125,11 @@ fn any_bytes_are_a_request_or_refused() {
     let identity = EmbeddedIdentity::open(&key, Arc::new(SystemClock)).unwrap();
     let router = {
         let _entered = tokio.enter();
-        api::server::router(world.system().app().clone(), Arc::new(identity))
+        api::server::router(
+            world.system().app().clone(),
+            Arc::new(identity),
+            api::graphql::Settings::default(),
+        )
     };
     let token = world
         .client("fuzz", Role::Archivist, &[])

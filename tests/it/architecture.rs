@@ -53,7 +53,7 @@ fn crates_import_only_what_they_may() {
             .filter(|import| ours.contains(import))
             .collect()
     };
-    for library in ["contract", "runtime", "pronom", "bagit"] {
+    for library in ["contract", "runtime", "pronom", "bagit", "tlog"] {
         assert_eq!(
             of(library),
             BTreeSet::new(),

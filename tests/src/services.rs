@@ -445,7 +445,8 @@ impl Services {
         self.environment(&mut command, jobs);
         command
             .env("MUNIMENT_LISTEN", listen.to_string())
-            .env("MUNIMENT_DATABASE_URL", &self.database);
+            .env("MUNIMENT_DATABASE_URL", &self.database)
+            .env("MUNIMENT_CHECKPOINT_KEY", self.checkpoint_key());
         match &self.issuer {
             Some(issuer) => command
                 .env("MUNIMENT_OIDC_ISSUER", issuer)
@@ -467,6 +468,7 @@ impl Services {
         if self.issuer.is_none() {
             self.token("admin", Role::Admin, &[]);
         }
+        muniment::process::checkpoint_key(&self.data()).expect("a key is made");
         let mut command = self.api_command(SocketAddr::from(([127, 0, 0, 1], 0)), "http://-/-");
         let done = command.arg("migrate").output().expect("it starts");
         assert!(done.status.success(), "{}", crate::stderr(&done));
@@ -539,6 +541,10 @@ impl Services {
 
     fn token_key(&self) -> PathBuf {
         self.data().join("identity/token-key.p8")
+    }
+
+    fn checkpoint_key(&self) -> PathBuf {
+        muniment::process::checkpoint_key_file(&self.data())
     }
 
     /// A token that the APIs take.

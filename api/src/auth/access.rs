@@ -59,6 +59,8 @@ pub enum Action {
     CancelExport,
     /// Events.
     ReadEvents,
+    /// Signed states of the log of events.
+    ReadCheckpoints,
     /// The jobs, as operators see them.
     ReadJobs,
     /// Taking and reporting jobs.
@@ -73,7 +75,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ReadCollection,
         Self::CreateCollection,
         Self::UpdateCollection,
@@ -100,6 +102,7 @@ impl Action {
         Self::RequestExport,
         Self::CancelExport,
         Self::ReadEvents,
+        Self::ReadCheckpoints,
         Self::ReadJobs,
         Self::Work,
         Self::ReadApiKeys,
@@ -142,6 +145,7 @@ impl Action {
             Self::RequestExport => "request this export",
             Self::CancelExport => "cancel this export",
             Self::ReadEvents => "read events",
+            Self::ReadCheckpoints => "read checkpoints",
             Self::ReadJobs => "see the jobs (an admin or archivist may)",
             Self::Work => "take jobs (a worker may)",
             Self::ReadApiKeys => "see the API keys (an admin may)",
@@ -173,6 +177,7 @@ impl Action {
             Self::ReadTask | Self::UpdateTask => "task",
             Self::ReadExport | Self::RequestExport | Self::CancelExport => "export",
             Self::ReadEvents => "event",
+            Self::ReadCheckpoints => "checkpoint",
             Self::ReadJobs | Self::Work => "job",
             Self::ReadApiKeys | Self::CreateApiKey | Self::RevokeApiKey => "API key",
         }
@@ -271,6 +276,8 @@ fn contributor(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdic
         | Action::ReadApiKeys
         | Action::CreateApiKey
         | Action::RevokeApiKey => Verdict::Forbidden,
+        // They say how many events there are, and nothing of any.
+        Action::ReadCheckpoints => Verdict::Allowed,
         _ if !of_own_body(actor, resource) => Verdict::Hidden,
         Action::ReadExport | Action::CancelExport if !deposited => Verdict::Hidden,
         Action::RequestExport | Action::Upload => allow_if(deposited),
@@ -296,6 +303,7 @@ fn reader(actor: &Actor, action: Action, resource: &Resource<'_>) -> Verdict {
         | Action::ReadApiKeys
         | Action::CreateApiKey
         | Action::RevokeApiKey => Verdict::Forbidden,
+        Action::ReadCheckpoints => Verdict::Allowed,
         Action::ReadCollection if own => Verdict::Allowed,
         Action::ReadRecord | Action::Download | Action::ReadTransfer if accepted => {
             Verdict::Allowed

@@ -9,10 +9,12 @@ use uuid::Uuid;
 use super::{Event, store};
 use crate::{
     Error,
+    checkpoints::as_row,
     graphql::{
-        context::{app, caller},
+        context::{app, caller, loaders},
         errors::Result,
         ids::{id, parse_option},
+        scalars::BigInt,
     },
     page::Args,
 };
@@ -69,6 +71,27 @@ impl EventObject {
     /// In which request.
     async fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// Its number among the events of its subject: 1, 2, …
+    async fn sequence(&self) -> Option<BigInt> {
+        self.0.sequence.map(BigInt)
+    }
+
+    /// The hash of the event before it of the same subject, 64 hex digits; null for the first.
+    async fn previous(&self) -> Option<String> {
+        self.0.previous.as_ref().map(hex::encode)
+    }
+
+    /// The hash over all of this, 64 hex digits: its leaf in the tree over all events.
+    async fn hash(&self) -> Option<String> {
+        self.0.hash.as_ref().map(hex::encode)
+    }
+
+    /// Its place in the tree over all events; null for the few seconds until it is there.
+    async fn leaf_index(&self, ctx: &Context<'_>) -> Result<Option<BigInt>> {
+        let place = loaders(ctx)?.leaf(self.0.id).await?;
+        Ok(place.map(|place| BigInt(as_row(place))))
     }
 }
 

@@ -1,21 +1,29 @@
 //! Queries about events: the only place in this noun that names entities.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use contract::{AnyId, ExportId};
-use entity::{event, export};
+use entity::{event, event_pending, export};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    QueryTrait, Select, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
+    FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    Statement, Value,
+    sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
 
-use super::Event;
+use super::{Event, chain::Head};
 use crate::{
     Error,
     auth::{Actor, Scope},
     collections, exports,
     page::{self, Args, Page, Sort},
+    unit::chunks,
 };
+
+/// The advisory locks of chains on PostgreSQL: this, and the group.
+const CHAINS: i32 = 7_301;
 
 /// What a list of events is narrowed to.
 #[derive(Debug, Default)]
@@ -102,4 +110,122 @@ pub async fn list(
         args,
     )
     .await
+}
+
+/// Keeps others from adding to groups of chains until the transaction ends. In one order, so that two units never
+/// wait for each other. SQLite has one writer anyway.
+pub async fn lock_chains(db: &impl ConnectionTrait, groups: &BTreeSet<u8>) -> Result<(), DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+    let groups = groups.join(",");
+    let sql = format!(
+        "SELECT pg_advisory_xact_lock({CHAINS}, one) FROM unnest(ARRAY[{groups}]::integer[]) AS one"
+    );
+    db.execute_unprepared(&sql).await.map(drop)
+}
+
+#[derive(FromQueryResult)]
+struct HeadRow {
+    subject_id: Uuid,
+    subject_type: String,
+    sequence: i64,
+    hash: Vec<u8>,
+}
+
+/// The last events of chains, as far as there are any.
+pub async fn heads(
+    db: &impl ConnectionTrait,
+    subjects: &[(Uuid, String)],
+) -> Result<Vec<Head>, DbErr> {
+    let mut heads = Vec::new();
+    for subjects in subjects.chunks(500) {
+        let places: Vec<String> = (0..subjects.len())
+            .map(|place| format!("(${}, ${})", 2 * place + 1, 2 * place + 2))
+            .collect();
+        let sql = format!(
+            "WITH asked (id, kind) AS (VALUES {})
+            SELECT e.subject_id, e.subject_type, e.sequence, e.hash
+            FROM asked JOIN event e ON e.subject_id = asked.id AND e.subject_type = asked.kind AND e.sequence =
+              (SELECT MAX(last.sequence) FROM event last WHERE last.subject_id = asked.id AND last.subject_type = asked.kind)",
+            places.join(", ")
+        );
+        let values = subjects
+            .iter()
+            .flat_map(|(id, kind)| [Value::from(*id), kind.as_str().into()]);
+        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        let rows = HeadRow::find_by_statement(statement).all(db).await?;
+        heads.extend(rows.into_iter().map(|row| Head {
+            subject: (row.subject_id, row.subject_type),
+            sequence: row.sequence,
+            hash: row.hash,
+        }));
+    }
+    Ok(heads)
+}
+
+/// Adds events that have their places; they are to be put into the tree.
+pub(crate) async fn insert_many(db: &impl ConnectionTrait, rows: Vec<Event>) -> Result<(), DbErr> {
+    for chunk in chunks(rows) {
+        let pending: Vec<Uuid> = chunk.iter().map(|row| row.id).collect();
+        let rows = chunk
+            .into_iter()
+            .map(|row| row.into_active_model().reset_all());
+        event::Entity::insert_many(rows)
+            .exec_without_returning(db)
+            .await?;
+        wait(db, pending).await?;
+    }
+    Ok(())
+}
+
+async fn wait(db: &impl ConnectionTrait, events: Vec<Uuid>) -> Result<(), DbErr> {
+    let rows = events
+        .into_iter()
+        .map(|event_id| event_pending::Model { event_id }.into_active_model());
+    event_pending::Entity::insert_many(rows.map(ActiveModelTrait::reset_all))
+        .on_conflict(
+            OnConflict::column(event_pending::Column::EventId)
+                .do_nothing()
+                .to_owned(),
+        )
+        .exec_without_returning(db)
+        .await
+        .map(drop)
+}
+
+/// Whether an older version wrote events.
+pub async fn any_unchained(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    Ok(!unchained(db, 1).await?.is_empty())
+}
+
+/// Events of an older version, oldest first.
+pub async fn unchained(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Event>, DbErr> {
+    event::Entity::find()
+        .filter(event::Column::Hash.is_null())
+        .order_by_asc(event::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Writes down the places of events of an older version.
+pub(crate) async fn adopt(db: &impl ConnectionTrait, rows: Vec<Event>) -> Result<(), DbErr> {
+    for row in &rows {
+        event::Entity::update_many()
+            .col_expr(event::Column::Sequence, Expr::value(row.sequence))
+            .col_expr(event::Column::Previous, Expr::value(row.previous.clone()))
+            .col_expr(event::Column::Hash, Expr::value(row.hash.clone()))
+            .filter(event::Column::Id.eq(row.id))
+            .filter(event::Column::Hash.is_null())
+            .exec(db)
+            .await?;
+    }
+    let ids = rows.iter().map(|row| row.id).collect();
+    if rows.is_empty() {
+        Ok(())
+    } else {
+        wait(db, ids).await
+    }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     App, Error,
     auth::Actor,
+    checkpoints,
     checks::{self, Check},
     collections::{self, Collection, PolicyRow},
     records::{self, Record},
@@ -85,6 +86,9 @@ loaders! {
     /// A version that the actor may see.
     version, VersionBatch: Version =
         |app, actor, ids| versions::store::lookup_many(app.database(), actor, ids);
+    /// The place in the tree of an event that the actor was shown.
+    leaf, LeafBatch: u64 =
+        |app, actor, ids| checkpoints::store::places(app.database(), ids);
     /// The current checks of a version.
     check_list, ChecksBatch: Vec<Check> =
         |app, actor, ids| checks::store::current_many(app.database(), ids);

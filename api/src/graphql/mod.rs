@@ -25,8 +25,8 @@ pub use endpoint::Endpoint;
 pub use settings::Settings;
 
 use crate::{
-    App, api_keys, checks, collections, events, exports, fixity, jobs, records, tasks, transfers,
-    versions,
+    App, api_keys, checkpoints, checks, collections, events, exports, fixity, jobs, records, tasks,
+    transfers, versions,
 };
 
 /// Everything that can be asked.
@@ -42,6 +42,7 @@ pub struct Query(
     exports::graphql::ExportQuery,
     fixity::graphql::FixityQuery,
     events::graphql::EventQuery,
+    checkpoints::graphql::CheckpointQuery,
     jobs::graphql::JobQuery,
     api_keys::graphql::ApiKeyQuery,
 );

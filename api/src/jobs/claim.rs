@@ -42,6 +42,7 @@ pub async fn claim(
 ) -> Result<Vec<Claim>, Error> {
     caller.may(Action::Work, &Resource::default())?;
     text::check("input.worker", worker, text::NAME)?;
+    exports::service::seal_for(app, ids).await?;
     let mut unit = app.begin(caller).await?;
     let grant = Grant::new(worker, unit.now(), length);
     let jobs = store::load_many_for_update(&unit, ids.iter().map(|id| id.0)).await?;

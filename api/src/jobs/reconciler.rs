@@ -1,5 +1,6 @@
 //! Puts right what was left behind: leases that ran out, messages that were lost, uploads that never came,
 //! packages that were kept long enough, what nobody has read for too long.
+//! Also puts new events into the tree over all of them (`checkpoints`).
 //!
 //! Always: it takes no input, repeating it is harmless, several may run at the same time, and each pass does
 //! a bounded amount of work.
@@ -18,7 +19,7 @@ use super::{
     store,
 };
 use crate::{
-    App, Error, exports, fixity,
+    App, Error, checkpoints, exports, fixity,
     unit::Happened,
     versions::{self, Version, name},
 };
@@ -55,6 +56,11 @@ pub async fn run(app: App, shutdown: &Shutdown) {
         let done = reconcile(&app).await;
         if done != Reconciled::default() {
             tracing::info!(?done, "reconciled");
+        }
+        match checkpoints::service::seal(&app, checkpoints::service::PASS).await {
+            Ok(0) => {}
+            Ok(events) => tracing::debug!(events, "events came into the tree"),
+            Err(error) => tracing::error!(?error, "events do not come into the tree"),
         }
     }
 }

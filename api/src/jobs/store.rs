@@ -71,6 +71,20 @@ pub async fn require_lease(unit: &Unit, id: Uuid, token: &str) -> Result<Option<
     Ok(found.filter(|job| lease::standing(job, token, unit.now()) == lease::Standing::Live))
 }
 
+/// Whether one of these is an export to be packed.
+pub async fn any_export(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<bool, DbErr> {
+    let found = job::Entity::find()
+        .filter(job::Column::Id.is_in(ids))
+        .filter(job::Column::Kind.eq(job::Kind::Export))
+        .limit(1)
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
 /// One by id, for our own use.
 pub async fn load(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, DbErr> {
     job::Entity::find_by_id(id).one(db).await

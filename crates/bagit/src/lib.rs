@@ -30,8 +30,8 @@ pub use oxum::PayloadOxum;
 pub use path::{PathError, check_payload_path, check_tag_path, decode_path, encode_path};
 pub use tar_header::{ARCHIVE_END, directory_header, file_header, padding};
 pub use validate::{
-    Code, Error, Limits, Problem, Progress, Report, Severity, Source, Version, validate,
-    validate_within,
+    Code, Error, Limits, Problem, Progress, Report, Severity, Source, Version, open_tag_file,
+    validate, validate_within,
 };
 
 /// The `bagit.txt` of every bag written here (RFC 8493 §2.1.1): exactly these two lines.

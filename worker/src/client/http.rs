@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use super::error::looks_like_graphql;
 use super::typed::{
-    self, ClaimJobs, ExportItems, ExtendLeases, FailJobs, ReportChecks, ReportDispositions,
-    ReportExport, ReportFixity, ReportUploads, id,
+    self, ClaimJobs, ExportEvents, ExportItems, ExtendLeases, FailJobs, ReportChecks,
+    ReportDispositions, ReportExport, ReportFixity, ReportUploads, id,
 };
 use super::{
-    Api, ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportItem,
-    ExportReport, Extended, Failure, FixityReport, ItemPage, LeaseKey, ReportOutcome, TokenSource,
-    UploadOutcome,
+    Api, ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, EventPage, ExportAnswer,
+    ExportItem, ExportReport, Extended, Failure, FixityReport, ItemPage, LeaseKey, ReportOutcome,
+    TokenSource, UploadOutcome,
 };
 use crate::uploads::event::Written;
 
@@ -381,6 +381,31 @@ impl Api for HttpApi {
             items: nodes
                 .map(ExportItem::try_from)
                 .collect::<Result<_, ApiError>>()?,
+            next: page.end_cursor.filter(|_| page.has_next_page),
+        })
+    }
+
+    async fn export_events(
+        &self,
+        lease: &LeaseKey,
+        first: u32,
+        after: Option<&str>,
+    ) -> Result<EventPage, ApiError> {
+        let variables = typed::export_events::Variables {
+            job_id: lease.job.to_string(),
+            lease_token: lease.token.clone(),
+            first: i64::from(first),
+            after: after.map(str::to_owned),
+        };
+        let answer = self.ask::<ExportEvents>(variables).await?;
+        let page = answer.export_events.page_info;
+        Ok(EventPage {
+            events: answer
+                .export_events
+                .nodes
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             next: page.end_cursor.filter(|_| page.has_next_page),
         })
     }

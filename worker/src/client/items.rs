@@ -15,6 +15,26 @@ pub struct ItemPage {
     pub next: Option<String>,
 }
 
+/// Some events of an export, in the order of the bag and then of the tree.
+#[derive(Debug, Clone, Default)]
+pub struct EventPage {
+    /// The events.
+    pub events: Vec<ExportEvent>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// An event of an export, with the proof that it is in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportEvent {
+    /// The event as canonical JSON.
+    pub entry: String,
+    /// Its place in the tree.
+    pub leaf: u64,
+    /// From the leaf to the root, each in hexadecimal.
+    pub proof: Vec<String>,
+}
+
 /// One file of an export, with what the CSV files say of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportItem {

@@ -27,7 +27,7 @@ pub(crate) use batch::Batch;
 pub use credentials::{ClientCredentials, ClientCredentialsSettings};
 pub use error::ApiError;
 pub use http::{ApiSettings, HttpApi, client_for};
-pub use items::{CheckStatus, ExportItem, ItemCheck, ItemFormat, ItemPage};
+pub use items::{CheckStatus, EventPage, ExportEvent, ExportItem, ItemCheck, ItemFormat, ItemPage};
 pub use reports::{
     CheckReport, CheckResult, ChecksOutcome, DispositionOutcome, DispositionReport, EngineInfo,
     Evidence, ExportAnswer, ExportReport, ExportReportStatus, Failure, FailureKind, FixityReport,
@@ -37,8 +37,8 @@ pub use reports::{
 pub use token::{StaticToken, TokenSource};
 pub use typed::documents;
 pub use work::{
-    CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportWork,
-    Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
+    CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportEvidence,
+    ExportWork, Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
 };
 
 /// What a worker may ask of the API.
@@ -87,4 +87,12 @@ pub trait Api: Send + Sync + 'static {
         first: u32,
         after: Option<&str>,
     ) -> Result<ItemPage, ApiError>;
+
+    /// What happened to the records of an export, 1 to 500 events at a time.
+    async fn export_events(
+        &self,
+        lease: &LeaseKey,
+        first: u32,
+        after: Option<&str>,
+    ) -> Result<EventPage, ApiError>;
 }

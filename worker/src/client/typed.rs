@@ -7,10 +7,10 @@ use graphql_client::GraphQLQuery;
 
 use super::{
     ApiError, CheckReport, CheckResult, CheckStatus, CheckToRun, CheckWork, Claim, ClaimOutcome,
-    DispositionKind, DispositionOutcome, DispositionWork, Evidence, ExportItem, ExportReport,
-    ExportReportStatus, ExportWork, FailureKind, FixityReport, FixityWork, FormatBasis,
-    FormatEvidence, Granted, ItemCheck, ItemFormat, Lease, LeaseKey, ObjectLocation, ReportStatus,
-    ResultStatus, UploadOutcome as UploadReportStatus, Work,
+    DispositionKind, DispositionOutcome, DispositionWork, Evidence, ExportEvent, ExportEvidence,
+    ExportItem, ExportReport, ExportReportStatus, ExportWork, FailureKind, FixityReport,
+    FixityWork, FormatBasis, FormatEvidence, Granted, ItemCheck, ItemFormat, Lease, LeaseKey,
+    ObjectLocation, ReportStatus, ResultStatus, UploadOutcome as UploadReportStatus, Work,
 };
 
 type BigInt = u64;
@@ -55,6 +55,7 @@ operations! {
     ReportExport from "src/client/operations/report_export.graphql";
     FailJobs from "src/client/operations/fail_jobs.graphql";
     ExportItems from "src/client/operations/export_items.graphql";
+    ExportEvents from "src/client/operations/export_events.graphql";
 }
 
 pub(super) fn id<T>(text: &str) -> Result<T, ApiError>
@@ -155,6 +156,10 @@ macro_rules! claim_from {
                             .into_iter()
                             .map(|entry| (entry.label, entry.value))
                             .collect(),
+                        evidence: work.evidence.map(|evidence| ExportEvidence {
+                            checkpoint: evidence.checkpoint,
+                            checkpoint_key: evidence.checkpoint_key,
+                        }),
                     }),
                 })
             }
@@ -191,6 +196,16 @@ impl TryFrom<export_items::ExportItemsExportItemsNodes> for ExportItem {
             antivirus_check: item.antivirus_check.map(ItemCheck::from),
             extension_mismatch: item.extension_mismatch,
         })
+    }
+}
+
+impl From<export_events::ExportEventsExportEventsNodes> for ExportEvent {
+    fn from(event: export_events::ExportEventsExportEventsNodes) -> Self {
+        Self {
+            entry: event.entry,
+            leaf: event.leaf_index,
+            proof: event.hashes,
+        }
     }
 }
 

@@ -191,4 +191,15 @@ pub struct ExportWork {
     pub as_of: DateTime<Utc>,
     /// Elements of `bag-info.txt`, in their order.
     pub bag_info: Vec<(String, String)>,
+    /// By what its events are proved; `None`: it has none.
+    pub evidence: Option<ExportEvidence>,
+}
+
+/// By what the events of a package are proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportEvidence {
+    /// The signed tree.
+    pub checkpoint: String,
+    /// Whose signature it is.
+    pub checkpoint_key: String,
 }

@@ -4,9 +4,10 @@
 //! what the files are called in the bag (the API), or the format (`bagit`).
 //!
 //! Always: every byte of payload is compared with the digests that it was accepted with, and one
-//! that differs fails the export by name; the same selection gives the same bytes; memory does not
+//! that differs fails the export by name; the same selection and events give the same bytes; memory does not
 //! grow with the number or the size of files; nothing is left behind by an export that ends early.
 
+mod events;
 mod items;
 mod parts;
 mod payload;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use crate::client::{ExportReport, ExportWork, Lease, ReportOutcome};
 use crate::deps::Deps;
 use crate::job::{Interrupt, JobError, Signal, accepted};
+use events::Events;
 use items::Items;
 use progress::Progress;
 
@@ -113,9 +115,10 @@ async fn make(
 ) -> Result<Package, JobError> {
     let progress = Progress::default();
     let mut items = Items::new(deps, lease, work);
+    let mut events = Events::new(deps, lease, work);
     let plan = tokio::select! {
         biased;
-        plan = plan::measure(&mut items, work) => plan?,
+        plan = plan::measure(&mut items, &mut events, work) => plan?,
         why = signal.raised() => return Err(JobError::Interrupted(why)),
     };
     deps.objects.abort_leftovers(&work.target).await;
@@ -125,7 +128,7 @@ async fn make(
         .await?;
     let written = tokio::select! {
         biased;
-        written = write::write(deps, &items, work, &plan, &upload, &progress) => written,
+        written = write::write(deps, (&items, &events), work, &plan, &upload, &progress) => written,
         why = signal.raised() => Err(JobError::Interrupted(why)),
         why = progress::tell(deps, lease, &progress) => Err(why),
     };

@@ -10,6 +10,7 @@ use bagit::{
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256, Sha512};
 
+use super::events::Events;
 use super::items::{Items, Page, weight};
 use super::tags::{Kind, Renderer};
 use crate::client::{ExportItem, ExportWork};
@@ -45,6 +46,8 @@ pub(super) enum Content {
     Fixed(Vec<u8>),
     /// What is said of every file.
     Rendered(Kind),
+    /// What happened to the records.
+    Events,
 }
 
 impl Plan {
@@ -63,51 +66,104 @@ impl Plan {
     }
 }
 
-/// A tag file that is being measured.
-struct Measured {
-    renderer: Renderer,
-    kind: Kind,
+/// A text that is being measured.
+#[derive(Default)]
+struct Measure {
     size: u64,
     sha256: Sha256,
     sha512: Sha512,
 }
 
-impl Measured {
-    fn new(kind: Kind) -> Self {
-        let renderer = Renderer::new(kind);
-        let header = renderer.header();
-        let mut measured = Self {
-            renderer,
-            kind,
-            size: 0,
-            sha256: Sha256::new(),
-            sha512: Sha512::new(),
-        };
-        measured.add(&header);
-        measured
-    }
-
+impl Measure {
     fn add(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         self.sha256.update(bytes);
         self.sha512.update(bytes);
     }
 
-    fn finish(self) -> TagFile {
-        TagFile {
-            name: self.kind.file_name(),
-            content: Content::Rendered(self.kind),
-            digests: Digests {
-                size: self.size,
-                sha256: hex::encode(self.sha256.finalize()),
-                sha512: hex::encode(self.sha512.finalize()),
-            },
+    fn finish(self) -> Digests {
+        Digests {
+            size: self.size,
+            sha256: hex::encode(self.sha256.finalize()),
+            sha512: hex::encode(self.sha512.finalize()),
         }
     }
 }
 
-/// Goes through all files once. Keeps them if they are few.
-pub(super) async fn measure(items: &mut Items<'_>, work: &ExportWork) -> Result<Plan, JobError> {
+/// A tag file that is being measured.
+struct Measured {
+    renderer: Renderer,
+    kind: Kind,
+    measure: Measure,
+}
+
+impl Measured {
+    fn new(kind: Kind) -> Self {
+        let renderer = Renderer::new(kind);
+        let mut measure = Measure::default();
+        measure.add(&renderer.header());
+        Self {
+            renderer,
+            kind,
+            measure,
+        }
+    }
+
+    fn finish(self) -> TagFile {
+        TagFile {
+            name: self.kind.file_name(),
+            content: Content::Rendered(self.kind),
+            digests: self.measure.finish(),
+        }
+    }
+}
+
+/// Goes through all events once, where there are any. Keeps them if they are few.
+async fn measure_events(
+    events: &mut Events<'_>,
+    work: &ExportWork,
+) -> Result<Vec<TagFile>, JobError> {
+    let Some(evidence) = &work.evidence else {
+        return Ok(Vec::new());
+    };
+    let mut measure = Measure::default();
+    let mut kept = Some(Vec::new());
+    let bound = events.bound() as u64;
+    let mut pages = Box::pin(events.pages());
+    while let Some(lines) = pages.try_next().await? {
+        measure.add(&lines);
+        kept = kept.filter(|_| measure.size <= bound);
+        if let Some(kept) = &mut kept {
+            kept.push(lines);
+        }
+    }
+    drop(pages);
+    if let Some(kept) = kept {
+        events.keep(kept);
+    }
+    Ok(vec![
+        TagFile {
+            name: "muniment/events.jsonl".to_owned(),
+            content: Content::Events,
+            digests: measure.finish(),
+        },
+        fixed(
+            "muniment/checkpoint.txt".to_owned(),
+            evidence.checkpoint.clone(),
+        ),
+        fixed(
+            "muniment/checkpoint-key.txt".to_owned(),
+            format!("{}\n", evidence.checkpoint_key),
+        ),
+    ])
+}
+
+/// Goes through all files and events once. Keeps them if they are few.
+pub(super) async fn measure(
+    items: &mut Items<'_>,
+    events: &mut Events<'_>,
+    work: &ExportWork,
+) -> Result<Plan, JobError> {
     let mut plan = Plan {
         folder: folder(work)?,
         mtime: u64::try_from(work.as_of.timestamp()).unwrap_or_default(),
@@ -131,7 +187,7 @@ pub(super) async fn measure(items: &mut Items<'_>, work: &ExportWork) -> Result<
         }
         for one in &mut rendered {
             let bytes = one.renderer.page(&page);
-            one.add(&bytes);
+            one.measure.add(&bytes);
         }
         kept = kept.and_then(|(weighed, mut pages)| {
             let weighed = weighed + weight(&page);
@@ -143,7 +199,8 @@ pub(super) async fn measure(items: &mut Items<'_>, work: &ExportWork) -> Result<
     if let Some((_, pages)) = kept {
         items.keep(pages);
     }
-    plan.tags = tag_files(work, plan.oxum, rendered)?;
+    let events = measure_events(events, work).await?;
+    plan.tags = tag_files(work, plan.oxum, rendered, events)?;
     plan.archive_len = sum(
         framed,
         Some((ARCHIVE_END.len() + plan.payload_folder().len()) as u64),
@@ -194,12 +251,14 @@ fn tag_files(
     work: &ExportWork,
     oxum: PayloadOxum,
     rendered: [Measured; Kind::ALL.len()],
+    events: Vec<TagFile>,
 ) -> Result<Vec<TagFile>, JobError> {
     let mut tags = vec![
         fixed("bagit.txt".to_owned(), BAGIT_TXT.to_owned()),
         fixed("bag-info.txt".to_owned(), bag_info(work)?.to_text(oxum)),
     ];
     tags.extend(rendered.into_iter().map(Measured::finish));
+    tags.extend(events);
     let mut manifests = [
         Manifest::tag(Algorithm::Sha256),
         Manifest::tag(Algorithm::Sha512),

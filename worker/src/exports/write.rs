@@ -7,6 +7,7 @@ use bagit::{ARCHIVE_END, padding};
 use futures::TryStreamExt;
 use tokio::sync::mpsc;
 
+use super::events::Events;
 use super::items::Items;
 use super::parts::{self, Sink, Sunk};
 use super::payload::{self, Fetched};
@@ -32,7 +33,7 @@ pub(super) struct Written {
 /// Writes the archive as the parts of `upload`.
 pub(super) async fn write(
     deps: &Deps,
-    items: &Items<'_>,
+    (items, events): (&Items<'_>, &Events<'_>),
     work: &ExportWork,
     plan: &Plan,
     upload: &Multipart,
@@ -44,7 +45,7 @@ pub(super) async fn write(
     // All three go on at once: fetching, putting in order, uploading.
     let ((), archived, parts) = tokio::try_join!(
         fetch(deps, items, ahead),
-        archive(deps, items, plan, sink, next, progress),
+        archive(deps, (items, events), plan, sink, next, progress),
         parts::upload(upload, filled, settings.parallel_parts),
     )?;
     tracing::info!(
@@ -74,14 +75,14 @@ async fn fetch(
 
 async fn archive(
     deps: &Deps,
-    items: &Items<'_>,
+    lists: (&Items<'_>, &Events<'_>),
     plan: &Plan,
     mut sink: Sink,
     mut files: mpsc::Receiver<Fetched>,
     progress: &Progress,
 ) -> Result<Sunk, JobError> {
     for tag in &plan.tags {
-        write_tag(items, plan, tag, &mut sink).await?;
+        write_tag(lists, plan, tag, &mut sink).await?;
     }
     sink.write(&plan.payload_folder()).await?;
     while let Some(Fetched { item, bytes }) = files.recv().await {
@@ -105,7 +106,7 @@ async fn archive(
 }
 
 async fn write_tag(
-    items: &Items<'_>,
+    (items, events): (&Items<'_>, &Events<'_>),
     plan: &Plan,
     tag: &TagFile,
     sink: &mut Sink,
@@ -115,6 +116,17 @@ async fn write_tag(
     match &tag.content {
         Content::Fixed(bytes) => sink.write(bytes).await?,
         Content::Rendered(kind) => render(items, *kind, tag, sink).await?,
+        Content::Events => {
+            let digesting = Digesting::start();
+            let mut pages = std::pin::pin!(events.pages());
+            while let Some(lines) = pages.try_next().await? {
+                digesting.feed(&lines).await?;
+                sink.write(&lines).await?;
+            }
+            if digesting.finish().await? != tag.digests {
+                return Err(changed());
+            }
+        }
     }
     sink.write(&ZEROS[..padding(tag.digests.size)]).await
 }

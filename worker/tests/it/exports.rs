@@ -7,15 +7,21 @@ use contract::{ExportId, JobId, RecordId, VersionId};
 use serde_json::json;
 use uuid::Uuid;
 use worker::client::{
-    CheckStatus, ExportItem, ExportReport, ExportWork, ItemCheck, ItemFormat, ObjectLocation, Work,
+    CheckStatus, ExportEvidence, ExportItem, ExportReport, ExportWork, ItemCheck, ItemFormat,
+    ObjectLocation, Work,
 };
 
 use crate::world::{Bag, FakeApi, Status, World, noise, sha256, sha512};
 
-const REFERENCE: &str = "MUN-2026-B2K4";
+pub(crate) const REFERENCE: &str = "MUN-2026-B2K4";
 
 /// Stores a file as accepted, and lists it.
-async fn item(world: &World, number: u128, payload_path: &str, bytes: &[u8]) -> ExportItem {
+pub(crate) async fn item(
+    world: &World,
+    number: u128,
+    payload_path: &str,
+    bytes: &[u8],
+) -> ExportItem {
     let version = VersionId(Uuid::from_u128(number));
     let object = world.put("records", &version.to_string(), bytes).await;
     let path = payload_path.trim_start_matches("data/").to_owned();
@@ -77,16 +83,20 @@ fn export(world: &World) -> ExportWork {
             ("Payload-Oxum".to_owned(), "9.9".to_owned()),
             ("Contact-Name".to_owned(), String::new()),
         ],
+        evidence: (!state.events.is_empty()).then(|| ExportEvidence {
+            checkpoint: "a log\n1\nroot\n\nsignature\n".to_owned(),
+            checkpoint_key: "a log+1+key".to_owned(),
+        }),
     }
 }
 
-async fn request(world: &World) -> JobId {
+pub(crate) async fn request(world: &World) -> JobId {
     let work = export(world);
     world.job(50, Work::Export(work)).await
 }
 
 /// The package's bytes, which must be those that the report speaks of.
-async fn package(world: &World, job: JobId) -> Vec<u8> {
+pub(crate) async fn package(world: &World, job: JobId) -> Vec<u8> {
     let key = export(world).target.key;
     let bytes = world.get("exports", &key).await.unwrap();
     let report = world.api.job(job).exports.pop();

@@ -24,8 +24,8 @@ use crate::{
 };
 
 pub use work::{
-    BagInfoEntryObject, ExportItemObject, ExportReportStatus, ExportWorkObject, ReportExportInput,
-    ReportExportPayload,
+    BagInfoEntryObject, ExportEventObject, ExportEvidence, ExportItemObject, ExportReportStatus,
+    ExportWorkObject, ReportExportInput, ReportExportPayload,
 };
 
 /// Where an export stands.
@@ -230,7 +230,7 @@ pub struct CancelExportPayload {
 
 /// Queries about exports.
 #[derive(MergedObject, Default)]
-pub struct ExportQuery(ClientQuery, work::WorkQuery);
+pub struct ExportQuery(ClientQuery, work::WorkQuery, work::EventsQuery);
 
 /// Mutations of exports.
 #[derive(MergedObject, Default)]

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::ExportFormat;
 use crate::{
     Error,
+    checkpoints::{as_row, service::Inclusion},
     checks::graphql::CheckObject,
     exports::{
         service::{self, ExportWorkData, Report},
@@ -74,6 +75,15 @@ impl ExportWorkObject {
         self.0.export.as_of
     }
 
+    /// By what its events are proved; null where it has none.
+    async fn evidence(&self) -> Option<ExportEvidence> {
+        let evidence = self.0.evidence.clone()?;
+        Some(ExportEvidence {
+            checkpoint: evidence.checkpoint,
+            checkpoint_key: evidence.checkpoint_key,
+        })
+    }
+
     /// Lines of `bag-info.txt`, in order.
     async fn bag_info(&self) -> Vec<BagInfoEntryObject> {
         let entries = self.0.bag_info.iter();
@@ -83,6 +93,37 @@ impl ExportWorkObject {
                 value: entry.value.clone(),
             })
             .collect()
+    }
+}
+
+/// By what the events of a package are proved.
+#[derive(SimpleObject)]
+pub struct ExportEvidence {
+    /// The tree that they are in, signed: a C2SP `tlog-checkpoint`.
+    checkpoint: String,
+    /// Whose signature it is: a C2SP `signed-note` verifier key.
+    checkpoint_key: String,
+}
+
+/// An event of a package, with the proof that it is in the tree.
+pub struct ExportEventObject(Inclusion);
+
+/// An event of a package, with the proof that it is in the tree.
+#[Object(name = "ExportEvent")]
+impl ExportEventObject {
+    /// The event as canonical JSON (RFC 8785), of which the leaf is the hash.
+    async fn entry(&self) -> &str {
+        &self.0.entry
+    }
+
+    /// Its place in the tree.
+    async fn leaf_index(&self) -> BigInt {
+        BigInt(as_row(self.0.leaf))
+    }
+
+    /// From the leaf to the root, each 64 hex digits.
+    async fn hashes(&self) -> Vec<String> {
+        self.0.proof.iter().map(hex::encode).collect()
     }
 }
 
@@ -300,6 +341,36 @@ impl WorkQuery {
             page.items
                 .into_iter()
                 .map(|item| Edge::new(item.position.to_string(), ExportItemObject(item))),
+        );
+        Ok(connection)
+    }
+}
+
+/// What workers ask about the events of exports.
+#[derive(Default)]
+pub(super) struct EventsQuery;
+
+#[Object]
+impl EventsQuery {
+    /// Workers only: the events of the records of an export, in the order of the bag and then of the tree. Needs the live
+    /// lease of its job; `first` is 1 to 500, and a page with long events may have fewer.
+    #[graphql(complexity = "crate::page::cost(first, None, child_complexity)")]
+    async fn export_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job of the export.")] job_id: ID,
+        #[graphql(desc = "Proof of having it.")] lease_token: String,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, ExportEventObject>> {
+        let job = parse(&job_id, "jobId")?;
+        let (app, caller) = (app(ctx)?, caller(ctx)?);
+        let page = service::events(app, caller, job, &lease_token, first, after.as_deref()).await?;
+        let mut connection = Connection::new(page.has_previous, page.has_next);
+        connection.edges.extend(
+            page.events
+                .into_iter()
+                .map(|(cursor, shown)| Edge::new(cursor, ExportEventObject(shown))),
         );
         Ok(connection)
     }

@@ -118,6 +118,7 @@ mod tests {
             finished_at: None,
             verified_at: None,
             expires_at: seconds_left.map(|left| at + TimeDelta::seconds(left)),
+            tree_size: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What can be done with exports: authorise, load, rule, save and event, in one transaction.
 
+mod evidence;
 mod expiry;
 mod work;
 
@@ -20,6 +21,7 @@ use crate::{
     unit::{Happened, NewJob, Unit, answered},
 };
 
+pub use evidence::{EventPage, Evidence, events, seal_for};
 pub use expiry::{download, expire};
 pub use work::{
     ExportWorkData, ItemPage, Report, Reported, damaged, items, job_died, report, work_for_claim,
@@ -84,6 +86,7 @@ pub async fn request(
         finished_at: None,
         expires_at: None,
         verified_at: None,
+        tree_size: None,
     };
     let mut row = store::insert(&mut unit, row).await?;
     let sum = store::pin(&unit, row.id, &new.selection).await?;

@@ -11,11 +11,15 @@ use contract::{
 use entity::job;
 use uuid::Uuid;
 
-use super::{expiry, step};
+use super::{
+    evidence::{self, Evidence},
+    expiry, step,
+};
 use crate::jobs::reported::ReportStatus;
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
+    checkpoints,
     collections::{self, Collection},
     exports::{
         BagInfoEntry, Export, Input, Selection, Status,
@@ -43,6 +47,8 @@ pub struct ExportWorkData {
     pub key: String,
     /// Facts that are the same for the same selection.
     pub bag_info: Vec<BagInfoEntry>,
+    /// By what its events are proved.
+    pub evidence: Option<Evidence>,
 }
 
 /// What a worker says of an export.
@@ -94,9 +100,12 @@ pub async fn work_for_claim(
     unit: &mut Unit,
     export_id: Uuid,
 ) -> Result<Option<ExportWorkData>, Error> {
-    let Some(row) = store::load_for_update(unit, export_id).await? else {
+    let Some(mut row) = store::load_for_update(unit, export_id).await? else {
         return Ok(None);
     };
+    if row.status == Status::Queued {
+        row.tree_size = checkpoints::store::covering(unit.db(), row.id).await?;
+    }
     let row = match row.status {
         Status::Queued => step(unit, row, Input::Start, "export.started").await?,
         Status::Running => row,
@@ -107,6 +116,7 @@ pub async fn work_for_claim(
         bucket: unit.app().objects().bucket(Place::Exports).to_owned(),
         key: export_key(ExportId(row.id)),
         bag_info,
+        evidence: evidence::of(unit, &row).await?,
         export: row,
     }))
 }
@@ -141,16 +151,7 @@ pub async fn items(
     first: Option<i32>,
     after: Option<&str>,
 ) -> Result<ItemPage, Error> {
-    caller.may(Action::Work, &Resource::default())?;
-    let limit = match first.unwrap_or(MAX_ITEMS) {
-        count @ 1..=MAX_ITEMS => i64::from(count),
-        ..1 => return Err(Error::input("first", "`first` is at least 1")),
-        _ => {
-            let message =
-                format!("`first` is at most {MAX_ITEMS}; take more by pages, with `after`");
-            return Err(Error::Limit(message));
-        }
-    };
+    let limit = limit(first, MAX_ITEMS)?;
     let after = after
         .map(|cursor| {
             let place: Option<u32> = cursor.parse().ok();
@@ -158,12 +159,7 @@ pub async fn items(
         })
         .transpose()?
         .map(i64::from);
-    let row = jobs::store::load(app.database(), job.0).await?;
-    let row = row
-        .filter(|row| is_leased(row, token, app.clock().now()))
-        .ok_or_else(|| {
-            Error::Conflict("the lease of this job is lost: stop working on it".into())
-        })?;
+    let row = leased(app, caller, job, token).await?;
     let fetched = u64::try_from(limit + 1).unwrap_or_default();
     let mut items = store::items(app.database(), row.subject_id, after, fetched).await?;
     let room = usize::try_from(limit).unwrap_or_default();
@@ -174,6 +170,30 @@ pub async fn items(
         has_previous: after.is_some(),
         has_next,
     })
+}
+
+/// How many things a worker asks for at once.
+pub(super) fn limit(first: Option<i32>, most: i32) -> Result<i64, Error> {
+    match first.unwrap_or(most) {
+        ..1 => Err(Error::input("first", "`first` is at least 1")),
+        count if count > most => Err(Error::Limit(format!(
+            "`first` is at most {most}; take more by pages, with `after`"
+        ))),
+        count => Ok(i64::from(count)),
+    }
+}
+
+/// The job, if the worker holds its live lease.
+pub(super) async fn leased(
+    app: &App,
+    caller: &Caller,
+    job: JobId,
+    token: &str,
+) -> Result<Job, Error> {
+    caller.may(Action::Work, &Resource::default())?;
+    let row = jobs::store::load(app.database(), job.0).await?;
+    row.filter(|row| is_leased(row, token, app.clock().now()))
+        .ok_or_else(|| Error::Conflict("the lease of this job is lost: stop working on it".into()))
 }
 
 /// Writes down what a worker says of an export.

@@ -1,6 +1,7 @@
 //! Exports over a database: helpers.
 
 mod asking;
+mod events;
 mod pinning;
 mod work;
 

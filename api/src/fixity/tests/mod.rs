@@ -147,6 +147,7 @@ impl Shop {
             finished_at: Some(unit.now()),
             expires_at: Some(unit.now() + chrono::TimeDelta::days(30)),
             verified_at: None,
+            tree_size: None,
         };
         let row = exports::store::insert(&mut unit, row).await.unwrap();
         unit.commit().await.unwrap();

@@ -71,12 +71,7 @@ pub(super) fn scan(
         source: BufReader::with_capacity(CHUNK, file),
         count: Rc::clone(&consumed),
     };
-    let stream: Box<dyn Read> = match source {
-        Source::TarGz => Box::new(MultiGzDecoder::new(BufReader::with_capacity(
-            CHUNK, counted,
-        ))),
-        Source::Tar | Source::Folder => Box::new(counted),
-    };
+    let stream = unpacked(counted, source);
     let mut scanner = Scanner {
         scan: Scan::default(),
         only,
@@ -95,6 +90,40 @@ pub(super) fn scan(
     };
     scanner.run(TarReader::new(stream))?;
     Ok(scanner.scan)
+}
+
+fn unpacked(stream: impl Read + 'static, source: Source) -> Box<dyn Read> {
+    match source {
+        Source::TarGz => Box::new(MultiGzDecoder::new(BufReader::with_capacity(CHUNK, stream))),
+        Source::Tar | Source::Folder => Box::new(stream),
+    }
+}
+
+/// The first file of this path in the archive, from its beginning.
+pub(super) fn open(
+    path: &Path,
+    source: Source,
+    wanted: &str,
+) -> io::Result<Option<TarReader<Box<dyn Read>>>> {
+    let stream = BufReader::with_capacity(CHUNK, File::open(path)?);
+    let mut reader = TarReader::new(unpacked(stream, source));
+    let damaged = |Damaged(what)| io::Error::new(io::ErrorKind::InvalidData, what);
+    while let Some(member) = reader.next_member().map_err(damaged)? {
+        let name = String::from_utf8_lossy(&member.path);
+        if member.kind == Kind::File && without_dots(&name) == wanted {
+            return Ok(Some(reader));
+        }
+    }
+    Ok(None)
+}
+
+/// The path without `./` and doubled slashes.
+fn without_dots(name: &str) -> String {
+    let steps: Vec<&str> = name
+        .split('/')
+        .filter(|step| !step.is_empty() && *step != ".")
+        .collect();
+    steps.join("/")
 }
 
 struct Counted<R> {
@@ -254,11 +283,7 @@ impl Scanner<'_> {
                 .error(Code::PathOutside, At::File(&name), message);
             return None;
         }
-        let steps: Vec<&str> = name
-            .split('/')
-            .filter(|step| !step.is_empty() && *step != ".")
-            .collect();
-        Some(steps.join("/"))
+        Some(without_dots(&name))
     }
 
     /// For the payload what its manifests need, if any came first; otherwise whatever is likely to be needed.

@@ -33,7 +33,11 @@ mod tar_reader;
 mod text;
 mod twins;
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
 
 use claims::Claims;
 use digests::Algorithms;
@@ -74,6 +78,31 @@ pub fn validate_within(
         return Err(Error::NotABag(path.to_owned()));
     };
     Ok(judge(&inventory, &claims, problems))
+}
+
+/// A tag file of a bag that was validated, read again from its beginning. `None`: it has none of this path.
+pub fn open_tag_file(
+    path: &Path,
+    report: &Report,
+    name: &str,
+) -> Result<Option<Box<dyn Read>>, Error> {
+    if !report.tag_names.contains(name) {
+        return Ok(None);
+    }
+    let unreadable = |source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    if report.source == Source::Folder {
+        let file = File::open(path.join(name)).map_err(unreadable)?;
+        return Ok(Some(Box::new(BufReader::new(file))));
+    }
+    let wanted = match report.folder.as_str() {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    };
+    let found = archive::open(path, report.source, &wanted).map_err(unreadable)?;
+    Ok(found.map(|file| -> Box<dyn Read> { Box::new(file) }))
 }
 
 fn read_folder(
@@ -140,6 +169,7 @@ fn judge(inventory: &Inventory, claims: &Claims, mut problems: Problems) -> Repo
             streams: inventory.payload().count() as u64,
         },
         tag_files: inventory.tags().count() as u64,
+        tag_names: inventory.tags().map(|(path, _)| path.to_owned()).collect(),
         digests_verified: payload + tags,
         errors,
         warnings,

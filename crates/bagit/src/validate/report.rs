@@ -1,6 +1,6 @@
 //! The verdict on a bag, and what it rests on.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use crate::{Algorithm, Code, PayloadOxum};
 
@@ -115,6 +115,8 @@ pub struct Report {
     pub payload: PayloadOxum,
     /// The other files that are there.
     pub tag_files: u64,
+    /// Their paths.
+    pub(super) tag_names: BTreeSet<String>,
     /// How many digests were computed and found to be the ones that a manifest claims.
     pub digests_verified: u64,
     /// How many errors there are, kept or not.

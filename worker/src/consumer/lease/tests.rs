@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::client::{
-    ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, ExportAnswer, ExportReport,
-    Extended, Failure, FixityReport, ItemPage, ReportOutcome, UploadOutcome,
+    ApiError, CheckReport, ChecksOutcome, Claim, DispositionReport, EventPage, ExportAnswer,
+    ExportReport, Extended, Failure, FixityReport, ItemPage, ReportOutcome, UploadOutcome,
 };
 use crate::uploads::event::Written;
 
@@ -116,6 +116,15 @@ impl Api for Fake {
         _: u32,
         _: Option<&str>,
     ) -> Result<ItemPage, ApiError> {
+        Err(ELSEWHERE)
+    }
+
+    async fn export_events(
+        &self,
+        _: &LeaseKey,
+        _: u32,
+        _: Option<&str>,
+    ) -> Result<EventPage, ApiError> {
         Err(ELSEWHERE)
     }
 }

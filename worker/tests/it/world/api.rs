@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use contract::JobId;
 use tokio::sync::Notify;
 use worker::client::{
-    Api, ApiError, CheckReport, ChecksOutcome, Claim, ClaimOutcome, DispositionReport,
-    ExportAnswer, ExportItem, ExportReport, Extended, Failure, FailureKind, FixityReport, Granted,
-    ItemPage, Lease, LeaseKey, ReportOutcome, ReportStatus, UploadOutcome, Work,
+    Api, ApiError, CheckReport, ChecksOutcome, Claim, ClaimOutcome, DispositionReport, EventPage,
+    ExportAnswer, ExportEvent, ExportItem, ExportReport, Extended, Failure, FailureKind,
+    FixityReport, Granted, ItemPage, Lease, LeaseKey, ReportOutcome, ReportStatus, UploadOutcome,
+    Work,
 };
 use worker::uploads::event::Written;
 
@@ -46,6 +47,7 @@ pub(crate) struct Job {
 pub(crate) struct State {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) items: Vec<ExportItem>,
+    pub(crate) events: Vec<ExportEvent>,
     /// The objects that were told of: bucket and key.
     pub(crate) uploads: Vec<(String, String)>,
     /// Keys that cannot be looked at the first time.
@@ -344,6 +346,21 @@ impl Api for FakeApi {
         Ok(ItemPage {
             items: state.items[begin..end].to_vec(),
             next: (end < state.items.len()).then(|| end.to_string()),
+        })
+    }
+
+    async fn export_events(
+        &self,
+        _: &LeaseKey,
+        first: u32,
+        after: Option<&str>,
+    ) -> Result<EventPage, ApiError> {
+        let state = self.call("exportEvents")?;
+        let begin = after.map_or(0, |after| after.parse().unwrap());
+        let end = (begin + first as usize).min(state.events.len());
+        Ok(EventPage {
+            events: state.events[begin..end].to_vec(),
+            next: (end < state.events.len()).then(|| end.to_string()),
         })
     }
 }
