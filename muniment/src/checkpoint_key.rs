@@ -36,13 +36,12 @@ pub(crate) struct Arguments {
 
 /// Carries the command out.
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let key = match &arguments.file {
-        Some(file) => api::checkpoints::key::open_or_make(file)
-            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?,
-        None => {
-            data_folder::check(&arguments.data)?;
-            system::checkpoint_key(&arguments.data)?
-        }
+    let key = if let Some(file) = &arguments.file {
+        api::checkpoints::key::open_or_make(file)
+            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?
+    } else {
+        data_folder::check(&arguments.data)?;
+        system::checkpoint_key(&arguments.data)?
     };
     output::line(key.verifier())?;
     Ok(Outcome::Good)

@@ -500,6 +500,7 @@ fn key_of(token: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one run, told in its order")]
 async fn each_role_has_a_token_of_a_provider_whose_keys_are_rotated_in_mid_run() {
     let Some(mut provider) = Provider::start() else {
         return;

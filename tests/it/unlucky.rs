@@ -65,7 +65,7 @@ async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
     let long = owner(Duration::from_hours(1));
     let mut announced = 0;
     // A machine that has announced nothing when its token ends gets one that holds longer.
-    for seconds in 2..20 {
+    for seconds in [2, 4, 8, 16, 32] {
         let short = owner(Duration::from_secs(seconds));
         let output = transfer(short.token().to_owned()).output().await.unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));

@@ -22,12 +22,14 @@ enum Runs {
     /// In this process, with the embedded parts.
     Embedded(Box<System>),
     /// `muniment-api` and `muniment-worker` over services that all tests of a run share.
-    Programs {
-        services: Box<Services>,
-        url: String,
-        _api: Process,
-        worker: Mutex<Option<Process>>,
-    },
+    Programs(Box<Programs>),
+}
+
+struct Programs {
+    services: Services,
+    url: String,
+    _api: Process,
+    worker: Mutex<Option<Process>>,
 }
 
 impl World {
@@ -90,12 +92,12 @@ impl World {
         let created = admin.send(create, serde_json::json!({})).await;
         created.ok();
         Self {
-            runs: Runs::Programs {
-                services: Box::new(services),
+            runs: Runs::Programs(Box::new(Programs {
+                services,
                 url,
                 _api: api,
                 worker: Mutex::new(Some(worker)),
-            },
+            })),
             folder: tempfile::tempdir().expect("a temporary folder"),
             database: None,
         }
@@ -105,20 +107,20 @@ impl World {
     pub fn system(&self) -> &System {
         match &self.runs {
             Runs::Embedded(system) => system,
-            Runs::Programs { .. } => panic!("this test begins with World::embedded()"),
+            Runs::Programs(_) => panic!("this test begins with World::embedded()"),
         }
     }
 
     /// Whether it runs over real services.
     pub fn is_real(&self) -> bool {
-        matches!(self.runs, Runs::Programs { .. })
+        matches!(self.runs, Runs::Programs(_))
     }
 
     /// The GraphQL endpoint.
     pub fn url(&self) -> String {
         match &self.runs {
             Runs::Embedded(system) => system.api_url(),
-            Runs::Programs { url, .. } => url.clone(),
+            Runs::Programs(programs) => programs.url.clone(),
         }
     }
 
@@ -126,7 +128,7 @@ impl World {
     pub async fn stop_worker(&self) {
         match &self.runs {
             Runs::Embedded(system) => system.stop_worker().await,
-            Runs::Programs { worker, .. } => drop(worker.lock().await.take()),
+            Runs::Programs(programs) => drop(programs.worker.lock().await.take()),
         }
     }
 
@@ -159,7 +161,10 @@ impl World {
                 let token = system.token(subject, &[role], &bodies, valid_for);
                 token.expect("a token is minted").expose_secret().to_owned()
             }
-            Runs::Programs { services, .. } => services.token_for(subject, role, bodies, valid_for),
+            Runs::Programs(programs) => {
+                let services = &programs.services;
+                services.token_for(subject, role, bodies, valid_for)
+            }
         };
         Client::new(self.url(), Some(token))
     }

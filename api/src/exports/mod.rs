@@ -50,10 +50,11 @@ pub fn next(status: Status, input: Input) -> Result<Status, Error> {
     match (status, input) {
         (Status::Queued | Status::Running, Input::Start) => Ok(Status::Running),
         (Status::Running, Input::Finish) => Ok(Status::Ready),
-        (Status::Queued | Status::Running, Input::Fail) => Ok(Status::Failed),
+        (Status::Queued | Status::Running, Input::Fail) | (Status::Ready, Input::Damage) => {
+            Ok(Status::Failed)
+        }
         (Status::Queued | Status::Running, Input::Cancel) => Ok(Status::Cancelled),
         (Status::Ready, Input::Expire) => Ok(Status::Expired),
-        (Status::Ready, Input::Damage) => Ok(Status::Failed),
         (status, input) => Err(Error::Precondition(format!(
             "an export that is {} cannot {}",
             name(status),

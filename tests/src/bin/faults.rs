@@ -1,10 +1,13 @@
 //! `tests/faults`: a deposit under everything that may go wrong, over real processes and services, and an audit
 //! afterwards.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use tests::faults::{Options, run};
+
+/// How long each fault has to come once.
+const ROUND: Duration = Duration::from_secs(12);
 
 /// Runs the fault harness: two APIs, two workers, PostgreSQL, S3, SQS and clamd, a deposit with versions, tasks and
 /// packages, and meanwhile killed processes, restarts, a full disk, lost answers, doubled and lost messages. Then
@@ -45,7 +48,11 @@ fn main() -> ExitCode {
     let mut violated = Vec::new();
     let mut out = std::io::stdout();
     for seed in cli.seed..cli.seed.saturating_add(cli.seeds) {
-        let Some(outcome) = runtime.block_on(run(Options { seed, files })) else {
+        let Some(outcome) = runtime.block_on(run(Options {
+            seed,
+            files,
+            round: ROUND,
+        })) else {
             return ExitCode::from(2);
         };
         // Whoever does not listen any longer does not need it.

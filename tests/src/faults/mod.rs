@@ -20,6 +20,7 @@ use std::{
 };
 
 use api::auth::Role;
+use runtime::shutdown::Shutdown;
 use serde_json::json;
 
 use self::{
@@ -35,9 +36,6 @@ pub use self::{
 
 /// How many files a round of faults is for.
 const FILES_A_ROUND: usize = 400;
-/// How long a round of faults takes at least.
-const ROUND: Duration = Duration::from_secs(12);
-
 /// What to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -45,6 +43,8 @@ pub struct Options {
     pub seed: u64,
     /// How many files are deposited.
     pub files: usize,
+    /// How long a round of faults takes: each comes once in it, for every 400 files.
+    pub round: Duration,
 }
 
 /// What came of it.
@@ -107,7 +107,7 @@ impl fmt::Display for Outcome {
 
 /// Runs one seed; `None` where a service is not installed, which was said.
 pub async fn run(options: Options) -> Option<Outcome> {
-    let Options { seed, files } = options;
+    let Options { seed, files, round } = options;
     let mut fleet = Fleet::start(seed).await?;
     let began = Instant::now();
     let mut notes = Vec::new();
@@ -120,16 +120,19 @@ pub async fn run(options: Options) -> Option<Outcome> {
     created.expect("before anything goes wrong, nothing does");
     fleet.begin();
     let rounds = files.div_ceil(FILES_A_ROUND);
-    let span = ROUND * u32::try_from(rounds).unwrap_or(u32::MAX);
+    let span = round * u32::try_from(rounds).unwrap_or(u32::MAX);
     let depositor = Depositor::new(fleet.client(Role::Contributor), seed, files, span);
     let depositing = {
         let depositor = depositor.clone();
-        tokio::spawn(async move { depositor.deposit().await })
+        Shutdown::new().spawn("depositor", async move { depositor.deposit().await })
     };
-    let faults = disturb(&mut fleet, &schedule(seed, rounds, ROUND)).await;
+    let faults = disturb(&mut fleet, &schedule(seed, rounds, round)).await;
     fleet.calm();
     let deposited = supervised(&mut fleet, depositing).await;
-    let deposited = deposited.unwrap_or_else(|error| Err(error.to_string()));
+    let deposited = match deposited {
+        Ok(Ok(deposited)) => deposited,
+        Ok(Err(_)) | Err(_) => Err("it broke off".to_owned()),
+    };
     let archivist = fleet.client(Role::Archivist);
     let rested = match &deposited {
         Ok(_) => supervised(&mut fleet, audit::rest(&archivist)).await,

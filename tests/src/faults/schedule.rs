@@ -21,7 +21,7 @@ pub(super) enum Fault {
     RestartPostgres,
     /// The disk of PostgreSQL is full.
     FillDisk,
-    /// The object store refuses with 503 SlowDown.
+    /// The object store refuses with 503 `SlowDown`.
     RefuseObjects,
     /// The object store does what it is told, and the answer is lost.
     LoseObjects,

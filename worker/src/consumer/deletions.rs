@@ -52,6 +52,7 @@ impl Deletions {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use std::time::Duration;
 

@@ -99,6 +99,7 @@ fn meaning(code: &str) -> Meaning {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use aws_sdk_sqs::operation::receive_message::ReceiveMessageError;
 
