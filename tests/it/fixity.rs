@@ -501,6 +501,17 @@ async fn a_run_is_shown_to_archivists_and_to_nobody_else() {
         Value::Null
     );
     assert_eq!(reader.send(ask, json!({})).await.code(), "FORBIDDEN");
+    let one =
+        "mutation($id: ID!) { verifyNow(input: {selection: {recordId: $id}}) { run { id } } }";
+    let record = json!({"id": vault.ids[0].0});
+    let answer = vault.client.send(one, record).await.ok().clone();
+    let run = json!({"id": answer["verifyNow"]["run"]["id"]});
+    let events = "query($id: ID!) { events(filter: {subjectId: $id, action: \"fixity.asked\"}, first: 5) { nodes { id } } }";
+    for (client, count) in [(&vault.client, 1), (&vault.world.contributor(), 0)] {
+        let answer = client.send(events, run.clone()).await;
+        let events = answer.ok()["events"]["nodes"].as_array().unwrap().len();
+        assert_eq!(events, count, "events of a run");
+    }
     // What came of a check is seen by those who see the version.
     let one = "query($id: ID!) { node(id: $id) { ... on FixityCheck { outcome } } }";
     let seen = reader.send(one, json!({"id": check["id"]})).await;

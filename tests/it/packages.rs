@@ -384,7 +384,7 @@ async fn an_export_of_many_records_holds_each_of_them() {
 }
 
 #[tokio::test]
-async fn an_export_of_one_large_file_is_its_very_bytes_in_bounded_memory() {
+async fn an_export_of_one_large_file_is_its_very_bytes() {
     let size = sized("MUNIMENT_TEST_EXPORT_BYTES", 70 << 20, 20_000_000_000);
     let world = World::embedded().await;
     let client = world.contributor();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use contract::{AnyId, ExportId};
+use contract::{AnyId, ExportId, FixityRunId};
 use entity::{event, event_pending, export};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
@@ -53,6 +53,7 @@ pub fn visible(actor: &Actor) -> Condition {
                 .into_query();
             Condition::all()
                 .add(event::Column::CollectionId.in_subquery(collections))
+                .add(event::Column::SubjectType.ne(FixityRunId::PREFIX))
                 .add(
                     Condition::any()
                         .add(event::Column::SubjectType.ne(ExportId::PREFIX))

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha512};
 use tests::{Client, World, sha256};
 
 use super::{
+    fixity,
     matrix::{Body, ROLES},
     seed::{
         Holdings, PARTS, add_key, add_task, collection, declare, id, in_days, open_transfer,
@@ -13,7 +14,7 @@ use super::{
 };
 
 /// Every mutation.
-pub(super) const MUTATIONS: [&str; 30] = [
+pub(super) const MUTATIONS: [&str; 33] = [
     "acceptTransfer",
     "addComment",
     "addRecords",
@@ -31,12 +32,14 @@ pub(super) const MUTATIONS: [&str; 30] = [
     "reportChecks",
     "reportDispositions",
     "reportExport",
+    "reportFixity",
     "reportUploads",
     "requestExport",
     "rerunChecks",
     "restoreVersion",
     "returnTransfer",
     "revokeApiKey",
+    "setFixitySchedule",
     "setPolicy",
     "setTaskStatus",
     "submitTransfer",
@@ -44,6 +47,7 @@ pub(super) const MUTATIONS: [&str; 30] = [
     "updateRecord",
     "updateTask",
     "uploadParts",
+    "verifyNow",
 ];
 
 /// What somebody calls about, and whose it is.
@@ -67,7 +71,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn named(&self) -> Value {
+    pub(super) fn named(&self) -> Value {
         json!({"jobId": self.job, "leaseToken": self.token})
     }
 
@@ -145,7 +149,7 @@ impl Calls<'_> {
     pub(super) async fn input(&self, mutation: &str) -> Value {
         match mutation {
             "claimJobs" | "extendLeases" | "failJobs" | "reportChecks" | "reportDispositions"
-            | "reportExport" | "reportUploads" => self.of_worker(mutation).await,
+            | "reportExport" | "reportFixity" | "reportUploads" => self.of_worker(mutation).await,
             "addRecords" | "addVersion" | "completeUploads" | "decideVersion" | "rerunChecks"
             | "restoreVersion" | "updateRecord" | "uploadParts" => self.of_records(mutation).await,
             "createApiKey" => {
@@ -155,7 +159,9 @@ impl Calls<'_> {
             "createCollection" => {
                 json!({"code": format!("NEW{:?}{}", self.body, self.turn).to_uppercase(), "title": "New", "body": self.body.code()})
             }
-            "updateCollection" | "setPolicy" => self.of_collection(mutation).await,
+            "updateCollection" | "setFixitySchedule" | "setPolicy" => {
+                self.of_collection(mutation).await
+            }
             "openTransfer" => {
                 json!({"collection": {"code": collection(self.body)}, "title": "Mine"})
             }
@@ -164,6 +170,7 @@ impl Calls<'_> {
             "returnTransfer" => {
                 json!({"id": self.submitted().await, "reason": "the maps are missing"})
             }
+            "verifyNow" => json!({"selection": {"recordId": self.holdings.accepted[0].0}}),
             "addTask" => json!({"recordId": self.holdings.accepted[0].0, "title": "Describe"}),
             "addComment" => json!({"taskId": self.task().await, "body": "Done"}),
             "updateTask" => {
@@ -192,6 +199,10 @@ impl Calls<'_> {
             "setPolicy" => json!({
                 "collectionId": self.holdings.collection, "expectedRevision": known["policy"]["revision"],
                 "policy": {"onArchive": "WARN"},
+            }),
+            "setFixitySchedule" => json!({
+                "collectionId": self.holdings.collection, "expectedRevision": known["revision"],
+                "everyDays": 30, "bytesPerDay": 1_000_000_000,
             }),
             _ => {
                 json!({"id": self.holdings.collection, "expectedRevision": known["revision"], "title": "Renamed"})
@@ -264,10 +275,11 @@ impl Calls<'_> {
             "claimJobs" => {
                 let version = uploaded(self.depositor(), self.body, b"work").await;
                 let export = request_export(self.depositor(), &self.holdings.transfer).await;
-                let jobs = [
-                    job_of(self.world, &version).await,
-                    job_of(self.world, &export).await,
-                ];
+                let check = fixity::asked(self.world, &self.holdings.accepted[0].0).await;
+                let mut jobs = Vec::new();
+                for subject in [version, export, check] {
+                    jobs.push(job_of(self.world, &subject).await);
+                }
                 json!({"jobIds": jobs, "worker": "w"})
             }
             "extendLeases" => json!({"leases": [self.checked_by_worker().await.named()]}),
@@ -298,6 +310,15 @@ impl Calls<'_> {
                 .export_by_worker()
                 .await
                 .and(json!({"status": "PROGRESS", "filesDone": 0, "bytesDone": 0})),
+            "reportFixity" => {
+                let check = fixity::asked(self.world, &self.holdings.accepted[0].0).await;
+                let held = held(self.world, &check).await;
+                let content = format!("{:?} 0", self.body).into_bytes();
+                let mut measured = file(&content);
+                measured["sha512"] = json!(hex::encode(Sha512::digest(&content)));
+                let report = held.and(json!({"measured": measured, "engine": "test"}));
+                json!({"reports": [report]})
+            }
             _ => {
                 let transfer = self.transfer().await;
                 let (_, version, ticket) =

@@ -4,6 +4,7 @@
 //! Always: a field of the schema that is asked for nowhere here fails the test; what was seen is a snapshot.
 
 mod calls;
+mod fixity;
 mod matrix;
 mod schema;
 mod seed;
@@ -57,7 +58,9 @@ async fn ask(
 fn things(holdings: &Holdings) -> Vec<(&'static str, String)> {
     let (record, version) = &holdings.accepted[0];
     let (hidden, rejected) = &holdings.rejected[ROLES.len() - 1];
-    [
+    let kept = holdings.kept.iter();
+    let kept = kept.map(|(ty, id)| (*ty, id.clone()));
+    let one = [
         ("Collection", &holdings.collection),
         ("Transfer", &holdings.transfer),
         ("Record", record),
@@ -72,8 +75,8 @@ fn things(holdings: &Holdings) -> Vec<(&'static str, String)> {
         ("Export", &holdings.export),
         ("ApiKey", &holdings.key),
     ]
-    .map(|(ty, id)| (ty, id.clone()))
-    .into()
+    .map(|(ty, id)| (ty, id.clone()));
+    one.into_iter().chain(kept).collect()
 }
 
 /// Whose everything is: what an admin finds, by what it belongs to.
@@ -88,7 +91,9 @@ async fn find_owners(matrix: &mut Matrix<'_>, world: &World, all: &[Holdings; 2]
         ("transfers", "id collection { id }"),
         ("records", "id collection { id }"),
         ("versions", "id record { id } checks { id }"),
+        ("tasks", "id record { id }"),
         ("exports", "id"),
+        ("fixityRuns", "id checks(first: 100) { nodes { id } }"),
         ("jobs", "id subjectId"),
         ("events", "id subjectId"),
     ] {
@@ -125,7 +130,9 @@ fn own(matrix: &mut Matrix<'_>, node: &Value) {
     let Some(owner) = owner else {
         return;
     };
-    let checks = node["checks"].as_array().into_iter().flatten();
+    let (listed, paged) = (&node["checks"], &node["checks"]["nodes"]);
+    let checks = [listed, paged].into_iter().filter_map(Value::as_array);
+    let checks = checks.flatten();
     for id in checks.map(|check| &check["id"]).chain([&node["id"]]) {
         matrix
             .owners
@@ -144,6 +151,13 @@ async fn first(world: &World, query: &str, subject: &str) -> String {
     seed::id(&data["nodes"][0]["id"])
 }
 
+/// How many events the newest checkpoint holds.
+async fn tree_size(world: &World) -> Value {
+    let query = "{ checkpoints(first: 1) { nodes { treeSize } } }";
+    let answer = world.admin().send(query, json!({})).await;
+    answer.ok()["checkpoints"]["nodes"][0]["treeSize"].clone()
+}
+
 /// Every query, by each role.
 async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &[Holdings; 2]) {
     for (body, holdings) in Body::BOTH.into_iter().zip(all) {
@@ -151,7 +165,8 @@ async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &
         let of = "query($id: ID!) { jobs(filter: {subjectId: $id}, first: 1) { nodes { id } } }";
         nodes.push(("Job", first(world, of, &holdings.checking).await));
         let of = "query($id: ID!) { events(filter: {subjectId: $id}, first: 1) { nodes { id } } }";
-        nodes.push(("Event", first(world, of, &holdings.accepted[0].0).await));
+        let event = first(world, of, &holdings.accepted[0].1).await;
+        nodes.push(("Event", event.clone()));
         for version in [&holdings.waived, &holdings.accepted[0].1] {
             let query = "query($id: ID!) { node(id: $id) { ... on Version { checks { id } } } }";
             let answer = world.admin().send(query, json!({"id": version})).await;
@@ -161,7 +176,9 @@ async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &
         }
         let ids: Vec<&str> = nodes.iter().map(|(_, id)| id.as_str()).collect();
         let export = seed::request_export(&holdings.depositor, &holdings.transfer).await;
+        // Who claims an export has all events put into the tree.
         let held = calls::held(world, &export).await;
+        let size = tree_size(world).await;
         for role in 0..ROLES.len() {
             let (client, asked) = (
                 client_of(world, role, Duration::from_hours(1)),
@@ -173,6 +190,16 @@ async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &
             for field in schema.fields("Query") {
                 let (declared, arguments, variables) = match field.name.as_str() {
                     "node" => continue,
+                    // What belongs to no body is asked for once.
+                    "checkpointKey" | "checkpoints" | "consistencyProof" if body == Body::Other => {
+                        continue;
+                    }
+                    "consistencyProof" => (
+                        "($v: BigInt!)",
+                        "(fromSize: 1, toSize: $v)",
+                        json!({"v": size}),
+                    ),
+                    "inclusionProof" => ("($v: ID!)", "(eventId: $v)", json!({"v": event})),
                     "nodes" => ("($v: [ID!]!)", "(ids: $v)", json!({"v": ids})),
                     "transfer" => ("($v: ID!)", "(id: $v)", json!({"v": holdings.transfer})),
                     "record" => (
@@ -185,12 +212,12 @@ async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &
                         "(by: $v)",
                         json!({"v": {"code": seed::collection(body)}}),
                     ),
-                    "exportItems" => (
+                    "exportEvents" | "exportItems" => (
                         "($v: ID!, $t: String!)",
                         "(jobId: $v, leaseToken: $t, first: 3)",
                         json!({"v": held.job, "t": held.token}),
                     ),
-                    "viewer" => ("", "", json!({})),
+                    "checkpointKey" | "viewer" => ("", "", json!({})),
                     _ => ("", "(first: 100)", json!({})),
                 };
                 let query = format!(

@@ -6,7 +6,10 @@ use api::auth::Role;
 use serde_json::{Value, json};
 use tests::{Client, World, sha256};
 
-use super::matrix::{Body, ROLES};
+use super::{
+    fixity,
+    matrix::{Body, ROLES},
+};
 
 /// How many files of each kind there are: one for each call that uses one up.
 const ACCEPTED: usize = 20;
@@ -34,6 +37,8 @@ pub(super) struct Holdings {
     pub(super) awaiting: String,
     pub(super) checking: String,
     pub(super) key: String,
+    /// What came of fixity checks, by its type.
+    pub(super) kept: Vec<(&'static str, String)>,
     next: Cell<usize>,
 }
 
@@ -265,6 +270,7 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
             answer["node"]["status"] == "READY"
         })
         .await;
+    let kept = fixity::verified(world, &transfer, &accepted[0].1).await;
     Holdings {
         depositor,
         collection,
@@ -279,6 +285,7 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
         awaiting: String::new(),
         checking: String::new(),
         key: String::new(),
+        kept,
         next: Cell::new(0),
     }
 }
@@ -303,5 +310,17 @@ async fn after(world: &World, body: Body, mut holdings: Holdings) -> Holdings {
         .1;
     holdings.checking = uploaded(&holdings.depositor, body, b"waiting").await;
     holdings.key = add_key(&world.admin(), body).await;
+    let (record, version) = holdings.fresh();
+    let missed = fixity::missed(world, &record, &version).await;
+    holdings.kept.extend(missed);
+    let query = "query($id: ID!) { node(id: $id) { ... on Collection { revision } } }";
+    let known = json!({"id": holdings.collection});
+    let known = world.admin().send(query, known).await;
+    let input = json!({
+        "collectionId": holdings.collection, "expectedRevision": known.ok()["node"]["revision"],
+        "everyDays": 60, "bytesPerDay": 1_000_000_000,
+    });
+    let (kind, answer) = ("SetFixityScheduleInput", "{ collection { id } }");
+    run(&world.admin(), "setFixitySchedule", kind, input, answer).await;
     holdings
 }
