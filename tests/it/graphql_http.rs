@@ -463,10 +463,20 @@ async fn a_query_that_takes_too_long_is_given_up_and_a_mutation_may_be_sent_agai
         });
     })
     .await;
-    let reader = world.reader();
-    let (status, answer) = told(&reader, json!({"query": "{ records { nodes { id } } }"})).await;
-    assert_eq!((status, code(&answer)), (400, "LIMIT_EXCEEDED"), "{answer}");
+    // Timers tell milliseconds, and a small statement may be faster: then it is asked again.
+    let given_up = async |client: &Client, query: &str| {
+        for _ in 0..100 {
+            let (status, answer) = told(client, json!({"query": query})).await;
+            if status != 200 {
+                return (status, code(&answer).to_owned());
+            }
+        }
+        panic!("nothing takes too long");
+    };
+    let query = "{ records { nodes { id } } }";
+    let answer = given_up(&world.reader(), query).await;
+    assert_eq!(answer, (400, "LIMIT_EXCEEDED".to_owned()));
     let open = "mutation { openTransfer(input: {collection: {code: \"DEFAULT\"}, title: \"x\"}) { transfer { id } } }";
-    let (status, answer) = told(&world.archivist(), json!({"query": open})).await;
-    assert_eq!((status, code(&answer)), (503, "UNAVAILABLE"), "{answer}");
+    let answer = given_up(&world.archivist(), open).await;
+    assert_eq!(answer, (503, "UNAVAILABLE".to_owned()));
 }
