@@ -78,7 +78,7 @@ fn audit(url: &str, token: &str) -> Option<(bool, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_of_graphql_http_passes_in_full_without_a_token() {
-    let world = World::start().await;
+    let world = World::embedded().await;
     if let Some((passed, text)) = audit(world.anonymous().url(), "") {
         assert!(passed && text.ends_with("61/61\n"), "{text}");
     }
@@ -342,7 +342,7 @@ async fn strangers_are_not_told_what_the_schema_is() {
         .send("{ __schema { types { name } } }", json!({}))
         .await;
     assert_eq!(answer.code(), "FORBIDDEN");
-    let embedded = World::start().await;
+    let embedded = World::embedded().await;
     let answer = embedded.anonymous().send(misspelt, json!({})).await;
     assert!(
         answer.message().contains(hint),
