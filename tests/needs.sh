@@ -32,6 +32,8 @@ tools_found() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/tools" 2>/dev/null)
 
 need_tools() {
   tools_found && return 0
+  # Debian's python3 comes without what a virtual environment is made with.
+  python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3-venv
   if command -v python3 >/dev/null; then
     echo "tests/run: installing bagit-python, ministack, boto3 and cfn-lint into $venv" >&2
     # shellcheck disable=SC2086 # one argument each
