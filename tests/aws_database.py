@@ -174,9 +174,12 @@ def served(checks, cluster, programs, settings):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{listener.getsockname()[1]}"
+    checkpoint_key = folder / "checkpoint-key.p8"
+    subprocess.run([f"{programs}/muniment", "checkpoint-key", str(checkpoint_key)], check=True, capture_output=True)
     environment = {
         **settings, "PGPASSWORD": FIRST, "MUNIMENT_DATABASE_URL": cluster.url(SERVICE), "MUNIMENT_LISTEN": address,
         "MUNIMENT_TOKEN_KEY": str(folder / "data" / "identity" / "token-key.p8"),
+        "MUNIMENT_CHECKPOINT_KEY": str(checkpoint_key),
     }
     checked = subprocess.run([f"{programs}/muniment-api", "--check-config"], capture_output=True, text=True,
                              timeout=CALL, env=environment, check=False)
