@@ -5,10 +5,10 @@
 
 use std::{
     collections::BTreeSet,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
 use api::auth::Role;
@@ -23,139 +23,12 @@ use runtime::{
 };
 use tempfile::TempDir;
 
-use crate::{AUDIENCE, Client, served::program};
-
-/// Where Debian has it.
-const CLAMD: &str = "/usr/sbin/clamd";
-/// How long a service may take to start.
-const START: Duration = Duration::from_mins(1);
-/// The EICAR test file as a signature of clamd's (type 0: any file, at any offset).
-const SIGNATURE: &str = "Eicar-Test-Signature:0:*:58354f2150254041505b345c505a58353428505e2937434329377d2445494341522d5354414e444152442d414e544956495255532d544553542d46494c452124482b482a\n";
-
-/// A process that ends with the test.
-pub struct Process {
-    child: Child,
-    name: String,
-    log: PathBuf,
-    port: u16,
-}
-
-impl Process {
-    /// Where it says what is not ready.
-    pub fn readyz(&self) -> String {
-        format!("http://127.0.0.1:{}/readyz", self.port)
-    }
-
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|ended| ended.is_some())
-    }
-
-    /// Asks it to stop, and does not wait.
-    pub fn ask_to_stop(&self) {
-        self.signal("-TERM");
-    }
-
-    /// Has it stand still.
-    pub fn freeze(&self) {
-        self.signal("-STOP");
-    }
-
-    /// Has it go on.
-    pub fn thaw(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .stderr(Stdio::null())
-            .status();
-        // One that has ended by itself needs no signal.
-        drop(sent);
-    }
-
-    fn start(name: &str, folder: &Path, port: u16, command: &mut Command) -> Self {
-        let log = folder.join(format!("{name}.log"));
-        let out = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .expect("a log can be written");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out.try_clone().expect("one more handle"))
-            .stderr(out)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        Self {
-            child,
-            name: name.to_owned(),
-            log,
-            port,
-        }
-    }
-
-    /// What it said so far.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// `kill -9`.
-    pub fn kill(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-
-    /// Asks it to stop, and waits until it has; answers whether it ended well.
-    pub fn stop(&mut self) -> bool {
-        self.ask_to_stop();
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it can be asked") {
-                return status.success();
-            }
-            assert!(began.elapsed() < START, "{} does not stop", self.name);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn wait_for(&mut self, what: impl Fn() -> bool) {
-        let began = Instant::now();
-        while !what() {
-            let ended = self.child.try_wait().expect("it can be asked");
-            assert!(
-                ended.is_none() && began.elapsed() < START,
-                "{} does not start: {}",
-                self.name,
-                self.log()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        if std::thread::panicking() {
-            let log = self.log();
-            let tail: Vec<&str> = log.lines().rev().take(30).collect();
-            for line in tail.into_iter().rev() {
-                eprintln!("{}: {line}", self.name);
-            }
-        }
-    }
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
-}
-
-fn listens(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_ok()
-}
+use crate::{
+    AUDIENCE, Client, Process,
+    others::{start_clamd_process, start_others},
+    process::{free_port, listens},
+    served::program,
+};
 
 /// PostgreSQL, S3, SQS and clamd, with a database, buckets and queues of one test's own.
 pub struct Services {
@@ -578,92 +451,4 @@ impl Drop for Services {
         // The last that was started ends first.
         while self.processes.pop().is_some() {}
     }
-}
-
-/// Starts ministack and clamd; answers where they are. `None` where one is not installed, which is said.
-pub fn start_others(folder: &Path) -> Option<(String, SocketAddr, Vec<Process>)> {
-    let Some(ministack) = std::env::var_os("MUNIMENT_TEST_MINISTACK") else {
-        eprintln!("skipped: MUNIMENT_TEST_MINISTACK names no `ministack`; tests/run installs it");
-        return None;
-    };
-    if !Path::new(CLAMD).is_file() {
-        eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
-        return None;
-    }
-    let (aws, emulator) = start_ministack(folder, Path::new(&ministack));
-    let port = free_port();
-    configure_clamd(folder, port);
-    let scanner = start_clamd(folder, port);
-    let clamd = SocketAddr::from(([127, 0, 0, 1], port));
-    Some((aws, clamd, vec![emulator, scanner]))
-}
-
-fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
-    let port = free_port();
-    let mut command = Command::new(program);
-    command
-        .env("BIND_HOST", "127.0.0.1")
-        .env("GATEWAY_PORT", port.to_string())
-        .env("SERVICES", "s3,sqs")
-        .env("AUTH", "true")
-        .env("HOME", folder)
-        .current_dir(folder);
-    let mut process = Process::start("ministack", folder, port, &mut command);
-    process.wait_for(|| listens(port));
-    (format!("http://127.0.0.1:{port}"), process)
-}
-
-/// clamd alone; `None` where it is not installed, which is said.
-pub struct Scanner {
-    address: SocketAddr,
-    _process: Process,
-    _folder: TempDir,
-}
-
-impl Scanner {
-    /// Starts one that knows the EICAR test file.
-    pub fn start() -> Option<Self> {
-        if !Path::new(CLAMD).is_file() {
-            eprintln!("skipped: clamd is not installed; tests/run installs Debian's clamav-daemon");
-            return None;
-        }
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = free_port();
-        configure_clamd(folder.path(), port);
-        let process = start_clamd(folder.path(), port);
-        Some(Self {
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-            _process: process,
-            _folder: folder,
-        })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-fn configure_clamd(folder: &Path, port: u16) {
-    let signatures = folder.join("signatures");
-    std::fs::create_dir(&signatures).expect("a folder");
-    std::fs::write(signatures.join("test.ndb"), SIGNATURE).expect("a signature is written");
-    let configuration = format!(
-        "Foreground yes\nDatabaseDirectory {}\nTCPSocket {port}\nTCPAddr 127.0.0.1\nStreamMaxLength 4095M\n\
-         MaxScanSize 4095M\nMaxFileSize 2047M\nAlertExceedsMax yes\nAlertEncrypted yes\n",
-        signatures.display()
-    );
-    std::fs::write(folder.join("clamd.conf"), configuration).expect("a configuration is written");
-}
-
-fn start_clamd(folder: &Path, port: u16) -> Process {
-    let mut process = start_clamd_process(folder, port);
-    process.wait_for(|| listens(port));
-    process
-}
-
-fn start_clamd_process(folder: &Path, port: u16) -> Process {
-    let mut command = Command::new(CLAMD);
-    command.arg("--config-file").arg(folder.join("clamd.conf"));
-    Process::start("clamd", folder, port, &mut command)
 }

@@ -14,7 +14,7 @@ use super::{
     schedule::Fault,
     wire::Wire,
 };
-use crate::{Client, Disk, For, Mood, Process, Services, carry, services::free_port};
+use crate::{Client, Disk, For, Mood, Process, Services, carry, process::free_port};
 
 /// How much room PostgreSQL has.
 const ROOM: &str = "1g";
