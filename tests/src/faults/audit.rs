@@ -289,6 +289,7 @@ impl Audit {
     fn events(&mut self, events: &[Value], versions: &[Value]) {
         self.events = events.len();
         let mut ids = BTreeSet::new();
+        let mut told = BTreeSet::new();
         let mut steps: HashMap<&str, Vec<(&str, &str, &str)>> = HashMap::new();
         for event in events.iter().rev() {
             if !ids.insert(text(&event["id"])) {
@@ -296,6 +297,10 @@ impl Audit {
             }
             let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
             let subject = text(&event["subjectId"]);
+            let what = format!("{subject} {} {} {}", event["action"], event["before"], event["after"]);
+            if subject.starts_with("version_") && !told.insert(what) {
+                self.wrong(format!("what happened once is told twice: {event}"));
+            }
             if subject.starts_with("version_") && before.is_string() && after.is_string() {
                 let step = (text(&event["action"]), text(before), text(after));
                 steps.entry(subject).or_default().push(step);

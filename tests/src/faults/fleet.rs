@@ -23,6 +23,7 @@ const ALWAYS: Rates = Rates {
     refuse: 0.01,
     lose: 0.03,
     cut: 0.01,
+    double: 0.02,
 };
 /// The same of the wire to PostgreSQL.
 const WIRE: f64 = 0.003;
@@ -200,6 +201,10 @@ impl Fleet {
             Fault::CutObjects => self.objects.misbehave(rates(0.0, 0.0, 0.3)),
             Fault::BreakWire => self.wire.misbehave(0.05),
             Fault::LoseApi => self.gate.misbehave(rates(0.0, 0.3, 0.0)),
+            Fault::DoubleApi => self.gate.misbehave(Rates {
+                double: 1.0,
+                ..Rates::default()
+            }),
             Fault::RefuseApi => self.gate.misbehave(rates(0.3, 0.0, 0.1)),
             Fault::BreakQueue => self.queue.misbehave(rates(0.3, 0.3, 0.0)),
             Fault::KillClamd if !self.clamd_is_down => {
@@ -240,7 +245,7 @@ impl Fleet {
             Fault::RefuseObjects | Fault::LoseObjects | Fault::CutObjects => {
                 self.objects.misbehave(ALWAYS);
             }
-            Fault::LoseApi | Fault::RefuseApi => self.gate.misbehave(ALWAYS),
+            Fault::LoseApi | Fault::DoubleApi | Fault::RefuseApi => self.gate.misbehave(ALWAYS),
             Fault::BreakQueue => self.queue.misbehave(ALWAYS),
             Fault::BreakWire => self.wire.misbehave(WIRE),
             Fault::KillClamd if self.clamd_is_down => {
@@ -298,7 +303,12 @@ impl Fleet {
 }
 
 fn rates(refuse: f64, lose: f64, cut: f64) -> Rates {
-    Rates { refuse, lose, cut }
+    Rates {
+        refuse,
+        lose,
+        cut,
+        double: 0.0,
+    }
 }
 
 /// Somebody who writes other bytes over what was checked, right before it is moved: one object of forty.

@@ -1,7 +1,8 @@
-//! A reverse proxy that misbehaves: it refuses, loses answers, and cuts bodies, as often as it is told.
+//! A reverse proxy that misbehaves: it refuses, loses answers, asks twice, and cuts bodies, as often as it is told.
 //!
 //! Always: what it passes on is unchanged (host and signature included), so the servers behind it cannot tell
-//! that it is there; a request that it refuses was never passed on; one whose answer it loses was.
+//! that it is there; a request that it refuses was never passed on; one whose answer it loses was; one that it asks
+//! twice has the second answer.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -30,7 +31,12 @@ pub struct Rates {
     pub lose: f64,
     /// Bodies that end in the middle, of requests and of answers.
     pub cut: f64,
+    /// Passed on, and again when the answer is there, as a hop does that takes an answer for lost.
+    pub double: f64,
 }
+
+/// The largest body that is asked with twice.
+const DOUBLED: usize = 4 * 1024 * 1024;
 
 /// What is called with a request before it is passed on.
 pub type Hook = Arc<dyn Fn(&Method, &HeaderMap) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -59,6 +65,7 @@ enum Fault {
     Lose,
     CutRequest,
     CutAnswer,
+    Double,
 }
 
 impl Proxy {
@@ -142,6 +149,8 @@ impl Shared {
             } else {
                 Fault::CutAnswer
             }
+        } else if drawn < rates.refuse + rates.lose + rates.cut + rates.double {
+            Fault::Double
         } else {
             return None;
         };
@@ -227,10 +236,28 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
         hook(&head.method, &head.headers).await;
     }
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut onward = state
-        .http
-        .request(head.method.clone(), format!("http://{upstream}{path}"))
-        .headers(headers(&head.headers));
+    let onward = |upstream: &str| {
+        state
+            .http
+            .request(head.method.clone(), format!("http://{upstream}{path}"))
+            .headers(headers(&head.headers))
+    };
+    let body = if fault == Some(Fault::Double) {
+        let Ok(whole) = axum::body::to_bytes(body, DOUBLED).await else {
+            return state.refuse();
+        };
+        if let Ok(first) = onward(upstream).body(whole.clone()).send().await {
+            // It has been carried out when the answer is whole.
+            drop(first.bytes().await);
+        }
+        Body::from(whole)
+    } else {
+        body
+    };
+    let Some(upstream) = state.upstream().await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    let mut onward = onward(upstream);
     let size = length(&head.headers);
     let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
     if size.is_some_and(|size| size > 0) || chunked {

@@ -29,6 +29,8 @@ pub(super) enum Fault {
     CutObjects,
     /// The API does what it is told, and the answer is lost.
     LoseApi,
+    /// The API is asked everything twice, the other API as often as the same.
+    DoubleApi,
     /// Requests to the API are refused or cut.
     RefuseApi,
     /// The wire to PostgreSQL breaks, again and again.
@@ -42,7 +44,7 @@ pub(super) enum Fault {
 }
 
 /// One of each sort.
-const SORTS: [Fault; 21] = [
+const SORTS: [Fault; 22] = [
     Fault::KillApi(0),
     Fault::KillApi(1),
     Fault::KillWorker(0),
@@ -60,6 +62,7 @@ const SORTS: [Fault; 21] = [
     Fault::LoseObjects,
     Fault::CutObjects,
     Fault::LoseApi,
+    Fault::DoubleApi,
     Fault::RefuseApi,
     Fault::BreakQueue,
     Fault::KillClamd,
