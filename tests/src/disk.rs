@@ -51,8 +51,8 @@ impl Disk {
         );
     }
 
-    /// Makes it as small as what is on it: nothing more can be written.
-    pub fn fill(&self) {
+    /// Makes it as small as what is on it: nothing more can be written. `false`: what was written meanwhile is more.
+    pub fn fill(&self) -> bool {
         let used = Command::new("df")
             .args(["--output=used", "-k"])
             .arg(&self.0)
@@ -65,8 +65,7 @@ impl Disk {
             .arg(&self.0)
             .stderr(std::process::Stdio::null())
             .status();
-        // What was written meanwhile may be more: then it is not full this time.
-        drop(filled);
+        filled.is_ok_and(|status| status.success())
     }
 }
 

@@ -416,6 +416,19 @@ impl Services {
         self.data().join("identity/token-key.p8")
     }
 
+    /// Runs `muniment verify-log` over the database.
+    pub fn verify_log(&self) -> std::process::Output {
+        Command::new(program("muniment"))
+            .arg("verify-log")
+            .arg("--data")
+            .arg(self.data())
+            .arg("--key")
+            .arg(self.checkpoint_key())
+            .env("MUNIMENT_DATABASE_URL", &self.database)
+            .output()
+            .expect("muniment starts")
+    }
+
     fn checkpoint_key(&self) -> PathBuf {
         muniment::process::checkpoint_key_file(&self.data())
     }

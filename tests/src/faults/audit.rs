@@ -15,6 +15,8 @@ use crate::{Client, Services};
 
 /// How long what was begun may take to end, once nothing goes wrong any more: several leases and pauses.
 const REST: Duration = Duration::from_mins(4);
+/// One of so many versions may be left to a person: clamd is away for a few seconds, not for good.
+const OF_WHICH_REVIEWED: usize = 5;
 /// How many objects are read at once.
 const READERS: usize = 8;
 
@@ -102,9 +104,10 @@ pub(super) async fn audit(
 ) -> Audit {
     let mut audit = Audit::default();
     let fields = "id number status size sha256 whyWaiting download { url }
-      checks { kind run status coverage { bytes size } } record { path }";
+      checks { kind run status detail coverage { bytes size } } decision { by reasons } record { path }";
     let versions = all(client, "versions", fields).await;
     audit.versions(&versions, &deposited.declared, overwritten);
+    audit.reviews(&versions, overwritten);
     audit.totals(client, &versions).await;
     audit
         .buckets(services, &versions, &deposited.declared)
@@ -122,6 +125,8 @@ pub(super) async fn audit(
     )
     .await;
     audit.exports(client, &exports, &deposited.declared).await;
+    audit.whole(&exports, &deposited.whole, &versions);
+    audit.log(services);
     audit
 }
 
@@ -174,6 +179,32 @@ impl Audit {
         }
         for (path, number) in found.into_keys() {
             self.wrong(format!("{path} version {number} was never declared"));
+        }
+    }
+
+    /// A person is asked only where a check could not be made, and seldom.
+    fn reviews(&mut self, versions: &[Value], overwritten: &BTreeSet<String>) {
+        let asked: Vec<&Value> = versions
+            .iter()
+            .filter(|version| version["status"] == "NEEDS_REVIEW")
+            .collect();
+        for version in &asked {
+            let checks = version["checks"].as_array().cloned().unwrap_or_default();
+            let open = checks
+                .iter()
+                .any(|check| check["status"] == "INCONCLUSIVE" && check["detail"].is_string());
+            if !open && !overwritten.contains(text(&version["id"])) {
+                self.wrong(format!(
+                    "a person is asked, and nothing says why: {version}"
+                ));
+            }
+        }
+        if asked.len() * OF_WHICH_REVIEWED > versions.len() {
+            self.wrong(format!(
+                "{} of {} versions are left to a person",
+                asked.len(),
+                versions.len()
+            ));
         }
     }
 
@@ -297,7 +328,10 @@ impl Audit {
             }
             let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
             let subject = text(&event["subjectId"]);
-            let what = format!("{subject} {} {} {}", event["action"], event["before"], event["after"]);
+            let what = format!(
+                "{subject} {} {} {}",
+                event["action"], event["before"], event["after"]
+            );
             if subject.starts_with("version_") && !told.insert(what) {
                 self.wrong(format!("what happened once is told twice: {event}"));
             }
@@ -351,8 +385,34 @@ impl Audit {
                 Err(problem) => self.wrong(format!("{id} cannot be downloaded: {problem}")),
             }
         }
-        if !self.exports.contains_key("READY") {
-            self.wrong(format!("no package is READY: {exports:?}"));
+    }
+
+    /// The package that was asked for when everything had ended is READY, and holds all that is accepted.
+    fn whole(&mut self, exports: &[Value], id: &str, versions: &[Value]) {
+        let accepted: BTreeSet<&str> = versions
+            .iter()
+            .filter(|version| version["status"] == "ACCEPTED")
+            .map(|version| text(&version["record"]["path"]))
+            .collect();
+        let whole = exports.iter().find(|export| export["id"] == id);
+        let files = whole.filter(|export| export["status"] == "READY");
+        if files.is_none_or(|export| export["files"] != accepted.len()) {
+            self.wrong(format!(
+                "the whole package, of {} records, is {whole:?}",
+                accepted.len()
+            ));
+        }
+    }
+
+    /// No event was edited, removed or reordered.
+    fn log(&mut self, services: &Services) {
+        let output = services.verify_log();
+        if !output.status.success() {
+            self.wrong(format!(
+                "{}{}",
+                crate::stdout(&output),
+                crate::stderr(&output)
+            ));
         }
     }
 }

@@ -38,11 +38,16 @@ pub(super) struct Depositor {
 }
 
 /// What there must be afterwards.
+#[derive(Default)]
 pub(super) struct Deposited {
+    /// The transfer.
+    pub(super) transfer: String,
     /// Every version that was declared.
     pub(super) declared: Vec<Declared>,
     /// How many tasks.
     pub(super) tasks: usize,
+    /// The package that was asked for when everything had ended.
+    pub(super) whole: String,
     /// How often something had to be asked again.
     pub(super) retries: usize,
     /// How often the API said INTERNAL.
@@ -100,8 +105,10 @@ impl Depositor {
         }
         self.export(&transfer, "at the end").await?;
         Ok(Deposited {
+            transfer,
             declared: self.declared().clone(),
             tasks,
+            whole: String::new(),
             retries: self.retries.load(Ordering::SeqCst),
             internal: self.internal.load(Ordering::SeqCst),
         })
@@ -221,7 +228,8 @@ impl Depositor {
         self.ask(add, variables).await.map(drop)
     }
 
-    async fn export(&self, transfer: &str, key: &str) -> Done<String> {
+    /// Asks for a package of all that is accepted of a transfer.
+    pub(super) async fn export(&self, transfer: &str, key: &str) -> Done<String> {
         let request = "mutation($id: ID!, $key: String!) { requestExport(input: {selection: {transferId: $id}, clientMutationKey: $key}) { export { id } } }";
         let answer = self
             .ask(request, json!({"id": transfer, "key": key}))

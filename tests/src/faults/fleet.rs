@@ -31,6 +31,17 @@ const WIRE: f64 = 0.003;
 const QUEUE_DOWN: &str =
     "{\"__type\":\"com.amazonaws.sqs#ServiceUnavailable\",\"message\":\"on purpose\"}";
 
+/// What came of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// What it is about was gone already, or may not be done here.
+    None,
+    /// It is over.
+    Once,
+    /// It lasts until [`Fleet::mend`].
+    Lasting,
+}
+
 /// Everything that runs.
 pub(super) struct Fleet {
     pub(super) services: Services,
@@ -181,8 +192,8 @@ impl Fleet {
         }
     }
 
-    /// Has something go wrong; answers whether it lasts until [`Self::mend`].
-    pub(super) async fn break_(&mut self, fault: Fault) -> bool {
+    /// Has something go wrong; answers what came of it.
+    pub(super) async fn break_(&mut self, fault: Fault) -> Effect {
         match fault {
             Fault::KillApi(nth) => self.apis[nth].kill(),
             Fault::KillWorker(nth) => self.workers[nth].kill(),
@@ -190,12 +201,10 @@ impl Fleet {
             Fault::FreezeWorker(nth) => self.workers[nth].freeze(),
             Fault::FreezeApi(nth) => self.apis[nth].freeze(),
             Fault::RestartPostgres if !self.disk_is_full => self.restart_postgres(),
-            Fault::FillDisk => {
-                if let Some(disk) = &self.disk {
-                    disk.fill();
-                    self.disk_is_full = true;
-                }
-            }
+            Fault::FillDisk => match &self.disk {
+                Some(disk) if disk.fill() => self.disk_is_full = true,
+                _ => return Effect::None,
+            },
             Fault::RefuseObjects => self.objects.misbehave(rates(0.5, 0.0, 0.0)),
             Fault::LoseObjects => self.objects.misbehave(rates(0.0, 0.3, 0.0)),
             Fault::CutObjects => self.objects.misbehave(rates(0.0, 0.0, 0.3)),
@@ -216,15 +225,17 @@ impl Fleet {
                     clamd.freeze();
                 }
             }
-            Fault::RestartPostgres | Fault::KillClamd | Fault::FreezeClamd => {}
+            Fault::RestartPostgres | Fault::KillClamd | Fault::FreezeClamd => {
+                return Effect::None;
+            }
         }
-        !matches!(
-            fault,
+        match fault {
             Fault::KillApi(_)
-                | Fault::KillWorker(_)
-                | Fault::StopWorker(_)
-                | Fault::RestartPostgres
-        )
+            | Fault::KillWorker(_)
+            | Fault::StopWorker(_)
+            | Fault::RestartPostgres => Effect::Once,
+            _ => Effect::Lasting,
+        }
     }
 
     /// Ends what lasts.
@@ -288,6 +299,20 @@ impl Fleet {
             }
         }
         kept
+    }
+
+    /// What no process may have said, whatever went wrong around it: that it does not know itself.
+    pub(super) fn said_wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for name in ["api-0", "api-1", "worker-0", "worker-1"] {
+            let log = std::fs::read_to_string(self.services.folder().join(format!("{name}.log")));
+            for line in log.unwrap_or_default().lines() {
+                if line.contains("internal error") || line.contains("panicked") {
+                    wrong.push(format!("{name} said: {line:.400}"));
+                }
+            }
+        }
+        wrong
     }
 
     /// Messages are carried no longer, and processes end.
