@@ -428,11 +428,9 @@ async fn one_poison_file_ends_inconclusive_and_the_others_end_accepted() {
         })
         .await;
     let client = world.contributor();
-    let began = Instant::now();
     for (_, id) in &ids[1..] {
         assert_eq!(status_of(&client, id).await, "ACCEPTED");
     }
-    let others = began.elapsed();
     let version = client.decided(&ids[0].1).await;
     assert_eq!(version["status"], "NEEDS_REVIEW", "{version:#}");
     for kind in ["CHECKSUM", "ANTIVIRUS", "FORMAT"] {
@@ -442,9 +440,21 @@ async fn one_poison_file_ends_inconclusive_and_the_others_end_accepted() {
             "{version:#}"
         );
     }
+    let events = "{ events(first: 100) { nodes { action subjectId at } } }";
+    let events = world.admin().send(events, json!({})).await.ok()["events"]["nodes"].clone();
+    let moments = |action: &str, of_poison: bool| -> Vec<String> {
+        let of = events.as_array().unwrap().iter();
+        of.filter(|event| event["action"] == action)
+            .filter(|event| (event["subjectId"] == ids[0].1) == of_poison)
+            .map(|event| event["at"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let accepted = moments("version.accepted", false);
+    let given_up = moments("version.decided", true);
+    assert_eq!((accepted.len(), given_up.len()), (ids.len() - 1, 1));
     // Its attempts lie 1 and 4 seconds apart; nobody waited for them.
-    assert!(others < began.elapsed());
-    let jobs = "{ jobs(first: 50) { nodes { status attempt lastError } } }";
+    assert!(accepted.iter().max() < given_up.first(), "{events:#}");
+    let jobs = "{ jobs(first: 50) { nodes { status attempt lastError subjectId } } }";
     let jobs = world.admin().send(jobs, json!({})).await.ok()["jobs"]["nodes"].clone();
     let open = jobs
         .as_array()
@@ -452,4 +462,7 @@ async fn one_poison_file_ends_inconclusive_and_the_others_end_accepted() {
         .iter()
         .filter(|job| !matches!(job["status"].as_str(), Some("DONE" | "DEAD")));
     assert_eq!(open.count(), 0, "{jobs:#}");
+    let mut of_poison = jobs.as_array().unwrap().iter();
+    let attempts = of_poison.find(|job| job["subjectId"] == ids[0].1);
+    assert_eq!(attempts.unwrap()["attempt"], 3, "each was made: {jobs:#}");
 }

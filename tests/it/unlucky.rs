@@ -7,11 +7,19 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::Path,
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use tests::{Client, Disk, Served, World, muniment, stderr, stdout};
+use tests::{
+    Client, Disk, Served, World,
+    faults::{Hook, Proxy},
+    muniment, stderr, stdout,
+};
 
 const TOTALS: &str =
     "{ transfers(first: 2) { nodes { totals { versions accepted awaitingUpload } } } }";
@@ -39,11 +47,29 @@ async fn totals(client: &Client) -> Value {
         .map_or(Value::Null, |transfer| transfer["totals"].clone())
 }
 
+/// A proxy that passes so many requests on at once, and the others not before a moment.
+async fn slow_from(url: &str, requests: usize, moment: tokio::time::Instant) -> Proxy {
+    let seen = AtomicUsize::default();
+    let hook: Hook = Arc::new(move |_, _| {
+        let late = seen.fetch_add(1, Ordering::SeqCst) >= requests;
+        Box::pin(async move {
+            if late {
+                tokio::time::sleep_until(moment).await;
+            }
+        })
+    });
+    let behind = url
+        .trim_start_matches("http://")
+        .trim_end_matches("/graphql");
+    Proxy::start(vec![behind.to_owned()], 1, "", Some(hook)).await
+}
+
 #[tokio::test]
 async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
-    const FILES: u64 = 800;
+    const FILES: u64 = 100;
+    const VALID: Duration = Duration::from_secs(3);
     let world = World::start().await;
-    let files = folder(800, 100);
+    let files = folder(100, 100);
     let owner = |valid_for| {
         world.client_for(
             "connie",
@@ -52,22 +78,21 @@ async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
             valid_for,
         )
     };
-    let transfer = |token: String| {
+    let transfer = |server: &str, token: &str| {
         let mut command = tokio::process::Command::new(muniment());
-        command.arg("transfer").arg(files.path()).args([
-            "--server",
-            world.anonymous().url(),
-            "--token",
-            &token,
-        ]);
+        command.arg("transfer").arg(files.path());
+        command.args(["--server", server, "--token", token]);
         command
     };
     let long = owner(Duration::from_hours(1));
     let mut announced = 0;
-    // A machine that has announced nothing when its token ends gets one that holds longer.
-    for seconds in [2, 4, 8, 16, 32] {
-        let short = owner(Duration::from_secs(seconds));
-        let output = transfer(short.token().to_owned()).output().await.unwrap();
+    // After so many requests the wire is so slow that the token ends.
+    for requests in 2..12 {
+        let short = owner(VALID);
+        let ended = tokio::time::Instant::now() + VALID + Duration::from_secs(1);
+        let slow = slow_from(world.anonymous().url(), requests, ended).await;
+        let server = format!("{}/graphql", slow.url());
+        let output = transfer(&server, short.token()).output().await.unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
         let said = stderr(&output);
         assert!(said.contains("the token expired at"), "{said}");
@@ -86,7 +111,10 @@ async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
         "nothing was announced before the token ended"
     );
 
-    let output = transfer(long.token().to_owned()).output().await.unwrap();
+    let output = transfer(world.anonymous().url(), long.token())
+        .output()
+        .await
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let totals = totals(&long).await;
     assert_eq!(
@@ -99,7 +127,7 @@ async fn a_token_that_ends_in_mid_transfer_is_said_and_the_next_run_goes_on() {
 async fn a_server_that_stays_away_is_said_and_the_next_run_goes_on() {
     let world = tempfile::tempdir().unwrap();
     let data = world.path().join("data");
-    let files = folder(400, 100);
+    let files = folder(150, 100);
     let served = Served::start(&data);
     let address: SocketAddr = served
         .url
@@ -140,7 +168,7 @@ async fn a_server_that_stays_away_is_said_and_the_next_run_goes_on() {
     let totals = totals(&client).await;
     assert_eq!(
         (&totals["versions"], &totals["accepted"]),
-        (&json!(400), &json!(400))
+        (&json!(150), &json!(150))
     );
 }
 

@@ -199,13 +199,14 @@ async fn hostile_names_lead_nowhere_from_the_declaration_to_the_bag() {
     assert_eq!(export["files"], names.len());
     let report = judged(&export, &tar).await;
     assert_eq!(report.payload.streams, names.len() as u64);
-    let twins: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
-    assert!(
-        !twins
-            .iter()
-            .any(|problem| problem.contains("twin") || problem.contains("differ only")),
-        "{twins:?}"
-    );
+    // Of twins one has its reference in its name, so that both can be unpacked anywhere.
+    let twins = [bagit::Code::TwinCase, bagit::Code::TwinNormalization];
+    let told: Vec<_> = report
+        .problems
+        .iter()
+        .filter(|problem| twins.contains(&problem.code))
+        .collect();
+    assert!(told.is_empty(), "{told:?}");
     // Another tool unpacks it, and nothing lands beside it.
     let inside = folder.path().join("in/side");
     std::fs::create_dir_all(&inside).unwrap();

@@ -326,6 +326,11 @@ impl Audit {
             if !ids.insert(text(&event["id"])) {
                 self.wrong(format!("the event {} is listed twice", event["id"]));
             }
+            if event["action"] == "check.contradicted" {
+                self.wrong(format!(
+                    "a worker contradicts what is written down: {event}"
+                ));
+            }
             let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
             let subject = text(&event["subjectId"]);
             let what = format!(
