@@ -20,7 +20,7 @@ async fn totals(client: &Client) -> Value {
 
 #[tokio::test]
 async fn sigterm_in_mid_transfer_hands_everything_back_and_no_attempt_is_lost() {
-    const FILES: u64 = 300;
+    const FILES: u64 = 120;
     let folder = tempfile::tempdir().unwrap();
     let (data, files) = (folder.path().join("data"), folder.path().join("files"));
     std::fs::create_dir(&files).unwrap();
@@ -42,10 +42,9 @@ async fn sigterm_in_mid_transfer_hands_everything_back_and_no_attempt_is_lost() 
         assert!(began.elapsed() < Duration::from_mins(1), "nothing moves");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let began = Instant::now();
-    assert!(served.terminate(GRACE), "it ended well");
-    let took = began.elapsed();
-    assert!(took < GRACE, "{took:?}");
+    let accepted = totals(&client).await["accepted"].as_u64();
+    assert!(accepted < Some(FILES), "it was too quick for this test");
+    assert!(served.terminate(GRACE), "it ended well, and in time");
     running.kill().unwrap();
     running.wait().unwrap();
 

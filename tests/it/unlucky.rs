@@ -16,7 +16,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tests::{
-    Client, Disk, Served, World,
+    Client, Disk, Large, Served, World,
     faults::{Hook, Proxy},
     muniment, stderr, stdout,
 };
@@ -184,19 +184,11 @@ fn chunks(data: &Path) -> HashSet<u64> {
 
 #[tokio::test]
 async fn a_large_file_that_was_half_uploaded_is_not_uploaded_anew() {
-    const FILE: usize = 100 << 20;
+    const FILE: u64 = 100 << 20;
     let world = tempfile::tempdir().unwrap();
     let data = world.path().join("data");
     let files = tempfile::tempdir().unwrap();
-    // No format, no repetition within a part.
-    let bytes: Vec<u8> = (0..FILE / 4)
-        .flat_map(|n| {
-            u32::try_from(n)
-                .unwrap()
-                .wrapping_mul(2_654_435_761)
-                .to_le_bytes()
-        })
-        .collect();
+    let bytes = Large::new(FILE, b"the end").bytes(0, FILE);
     std::fs::write(files.path().join("film.bin"), &bytes).unwrap();
     let served = Served::start(&data);
     let token = served.token();

@@ -1,5 +1,6 @@
 //! Files of any size that nobody has to store: their bytes are made as they are read.
 
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use reqwest::Body;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -22,6 +23,10 @@ pub fn sized(name: &str, small: u64, whole: u64) -> u64 {
     size
 }
 
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 /// A file without a pattern that ends as one likes.
 #[derive(Debug, Clone)]
 pub struct Large {
@@ -40,16 +45,14 @@ impl Large {
 
     /// Some of its bytes.
     pub fn bytes(&self, from: u64, to: u64) -> Vec<u8> {
-        let mut bytes: Vec<u8> = Vec::with_capacity(usize::try_from(to - from + 16).unwrap_or(0));
-        for word in from / 8..to.div_ceil(8) {
-            // A step of splitmix64: unlike its neighbours.
-            let mixed = (word.wrapping_add(1)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            bytes.extend((mixed ^ mixed >> 27).to_le_bytes());
+        let mut bytes = Vec::with_capacity(length(to - from));
+        let mut block = vec![0; length(PIECE)];
+        for nth in from / PIECE..to.div_ceil(PIECE) {
+            StdRng::seed_from_u64(nth).fill_bytes(&mut block);
+            let begin = nth * PIECE;
+            let (first, last) = (from.max(begin) - begin, to.min(begin + PIECE) - begin);
+            bytes.extend_from_slice(&block[length(first)..length(last)]);
         }
-        let skipped = usize::try_from(from % 8).unwrap_or(0);
-        bytes.drain(..skipped);
-        bytes.truncate(usize::try_from(to - from).unwrap_or(0));
         let begin = self.size - self.end.len() as u64;
         for (at, byte) in (begin..self.size).zip(&self.end) {
             if (from..to).contains(&at) {

@@ -8,9 +8,9 @@ use std::{
 use api::auth::oidc::provider::PAUSE;
 use base64::Engine as _;
 use serde_json::{Value, json};
-use tests::{Client, Process, Provider, Services, muniment, stderr};
+use tests::{Client, Process, Provider, Services, eicar, muniment, stderr, stdout};
 
-use super::{ends, files, folder};
+use super::{MALWARE, clamd_found_the_malware, files, folder};
 
 /// Waits until a token is taken everywhere, as the rules of asking the provider have it.
 async fn is_taken(urls: &[String], token: &str, roles: &Value) {
@@ -39,7 +39,8 @@ fn key_of(token: &str) -> String {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one run, told in its order")]
-async fn each_role_has_a_token_of_a_provider_whose_keys_are_rotated_in_mid_run() {
+async fn a_transfer_by_tokens_of_a_provider_whose_keys_are_rotated_ends_and_clamd_finds_the_malware()
+ {
     let Some(mut provider) = Provider::start() else {
         return;
     };
@@ -64,6 +65,7 @@ async fn each_role_has_a_token_of_a_provider_whose_keys_are_rotated_in_mid_run()
     assert!(key_of(&old).ends_with("-first"), "{}", key_of(&old));
     let files = files();
     let folder = folder(files);
+    std::fs::write(folder.path().join(MALWARE), eicar()).unwrap();
     let running = std::process::Command::new(muniment())
         .arg("transfer")
         .arg(folder.path())
@@ -106,17 +108,14 @@ async fn each_role_has_a_token_of_a_provider_whose_keys_are_rotated_in_mid_run()
     let output = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap())
         .await
         .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let table = stdout(&output);
+    assert!(table.contains(" accepted, 1 QUARANTINED"), "{table}");
 
     // The old key is retired: who has no newer token is told so.
     provider.rotate("second");
     let archivist = Client::new(urls[1].clone(), Some(provider.token("archivist").await));
-    let ends = ends(&archivist).await;
-    assert_eq!(ends.len(), files);
-    assert!(
-        ends.values().all(|versions| versions == &["1 ACCEPTED"]),
-        "{ends:?}"
-    );
+    clamd_found_the_malware(&archivist, files).await;
     let transfer =
         archivist.send(totals, json!({})).await.ok()["transfers"]["nodes"][0]["id"].clone();
     let accept = "mutation($id: ID!) { acceptTransfer(input: {id: $id}) { transfer { status depositedBy } } }";
