@@ -118,9 +118,11 @@ def make_user(cluster, command, password):
 def rights(checks, cluster):
     tables = cluster.must("postgres", "", "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'")
     wrong = []
+    kept = "SELECT INSERT"
+    narrow = {"event": "SELECT INSERT UPDATE", "event_leaf": kept, "event_node": kept, "checkpoint": kept, "seaql_migrations": "SELECT"}
     for table in tables.split():
         # TRUNCATE and TRIGGER would get round the rest.
-        wanted = {"event": "SELECT INSERT UPDATE", "seaql_migrations": "SELECT"}.get(table, "SELECT INSERT UPDATE DELETE")
+        wanted = narrow.get(table, "SELECT INSERT UPDATE DELETE")
         asked = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
         found = cluster.must("postgres", "", "SELECT " + ", ".join(
             f"has_table_privilege('{SERVICE}', '{table}', '{right}')" for right in asked))
@@ -135,6 +137,8 @@ def rights(checks, cluster):
 
     for what, text in (
         ("delete an event", "DELETE FROM event"),
+        ("change a leaf of the tree", "UPDATE event_leaf SET hash = ''"),
+        ("delete a checkpoint", "DELETE FROM checkpoint"),
         ("empty a table", "TRUNCATE event"),
         ("make a table", "CREATE TABLE own (id int)"),
         ("make a temporary table", "CREATE TEMP TABLE own (id int)"),

@@ -206,7 +206,7 @@ pub const ROWS: &[Row] = &[
     row(
         "MUNIMENT_OIDC_MAX_AGE",
         "none",
-        "tokens are taken for no longer than this after they were issued",
+        "tokens are taken for no longer than this after they were issued: a role that is taken away is gone after it (the templates have `1m`)",
     ),
     row(
         "MUNIMENT_OIDC_PLAIN_HTTP",

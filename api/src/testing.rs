@@ -52,13 +52,31 @@ impl World {
 
     /// One over an object store that answers, and has nothing.
     pub(crate) async fn with_empty_store() -> Self {
+        Self::with_store(|_| "<ListBucketResult/>".to_owned()).await
+    }
+
+    /// With an object store that has whatever it is asked for, of a size.
+    pub(crate) async fn with_full_store(size: i64) -> Self {
+        Self::with_store(move |key| {
+            format!("<ListBucketResult><Contents><Key>{key}</Key><Size>{size}</Size><ETag>\"e1\"</ETag></Contents></ListBucketResult>")
+        })
+        .await
+    }
+
+    /// With an object store that answers every listing so.
+    async fn with_store(listing: impl Fn(&str) -> String + Clone + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let nothing = axum::Router::new().fallback(|| async { "<ListBucketResult/>" });
+        let answer = async move |uri: axum::http::Uri| {
+            let asked = uri.query().unwrap_or_default().split('&');
+            let key = asked.filter_map(|part| part.strip_prefix("prefix=")).next();
+            listing(key.unwrap_or_default())
+        };
         let shutdown = runtime::shutdown::Shutdown::new();
-        crate::server::serve(listener, nothing, &shutdown).expect("it serves");
+        crate::server::serve(listener, axum::Router::new().fallback(answer), &shutdown)
+            .expect("it serves");
         Self::over(&format!("http://{address}")).await
     }
 

@@ -61,15 +61,29 @@ pub enum For {
 const BUCKETS: [&str; 4] = ["incoming", "records", "quarantine", "exports"];
 
 impl Services {
-    /// Starts all of them; `None` where one is not installed, which is said.
+    /// Starts all of them, or takes those that `MUNIMENT_TEST_SHARED` names; `None` where one is not installed,
+    /// which is said.
     pub async fn start() -> Option<Self> {
+        match Self::shared_by("MUNIMENT_TEST_SHARED").await {
+            Some(shared) => Some(shared),
+            None => Self::start_alone().await,
+        }
+    }
+
+    /// Starts all of them, for a test that stops one.
+    pub async fn start_alone() -> Option<Self> {
         Self::start_with(testdb::Cluster::start).await
     }
 
-    /// Those that all tests of a run share (`tests/src/bin/services.rs` starts them), with a database, buckets and
-    /// queues of this test's own; `None`: there are none.
+    /// Those that the end-to-end tests are to use; `None`: the embedded ones.
     pub async fn shared() -> Option<Self> {
-        let folder = PathBuf::from(std::env::var_os("MUNIMENT_TEST_SERVICES")?);
+        Self::shared_by("MUNIMENT_TEST_SERVICES").await
+    }
+
+    /// Those that all tests of a run share (`tests/src/bin/services.rs` starts them), with a database, buckets and
+    /// queues of this test's own.
+    async fn shared_by(name: &str) -> Option<Self> {
+        let folder = PathBuf::from(std::env::var_os(name)?);
         let read = |name: &str| {
             let text = std::fs::read_to_string(folder.join(name));
             text.expect("the services have been started")

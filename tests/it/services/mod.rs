@@ -25,7 +25,15 @@ struct Fleet {
 impl Fleet {
     /// `None` where a service is not installed, which was said.
     async fn start() -> Option<Self> {
-        let services = Services::start().await?;
+        Self::of(Services::start().await?).await
+    }
+
+    /// For a test that stops one of the services.
+    async fn start_alone() -> Option<Self> {
+        Self::of(Services::start_alone().await?).await
+    }
+
+    async fn of(services: Services) -> Option<Self> {
         let jobs = services.queue("jobs").await;
         Self::over(services, &jobs, &jobs, None).await
     }
@@ -285,7 +293,7 @@ async fn all_events(client: &Client, action: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_restart_of_postgresql_in_mid_traffic_loses_nothing() {
-    let Some(fleet) = Fleet::start().await else {
+    let Some(fleet) = Fleet::start_alone().await else {
         return;
     };
     let files = files();
@@ -406,7 +414,7 @@ async fn one_trace_goes_through_api_queue_and_worker() {
 
 #[tokio::test]
 async fn what_is_not_ready_is_named_and_why_is_not() {
-    let Some(mut fleet) = Fleet::start().await else {
+    let Some(mut fleet) = Fleet::start_alone().await else {
         return;
     };
     let ready = |url: String| async move {

@@ -1,5 +1,6 @@
 //! What was left behind.
 
+use chrono::TimeDelta;
 use contract::JobId;
 
 use super::shop::{Shop, all_passed};
@@ -8,6 +9,7 @@ use crate::{
         Kind, Status,
         reconciler::{Reconciled, reconcile},
         reported::ReportStatus,
+        work::Answer,
     },
     testing::World,
     versions::Status as VersionStatus,
@@ -95,4 +97,67 @@ async fn an_upload_that_cannot_be_looked_for_is_not_abandoned() {
         shop.version(version.id).await.status,
         VersionStatus::AwaitingUpload
     );
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_told_of_is_found_when_its_ticket_ends() {
+    let size = Shop::new().await.uploaded("a.pdf").await.size;
+    let shop = Shop::of(World::with_full_store(size).await).await;
+    let (_, version) = shop
+        .world
+        .record(&shop.transfer, "a.pdf", VersionStatus::AwaitingUpload)
+        .await;
+    shop.pass(24 * 60 * 60 + 1);
+    pass(&shop).await;
+    let found = shop.version(version.id).await;
+    assert_eq!(found.status, VersionStatus::Checking);
+    assert_eq!(shop.events("version.uploaded").await.len(), 1);
+    assert!(shop.events("version.abandoned").await.is_empty());
+    assert_eq!(shop.open(version.id, Kind::Check).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_neither_ends_a_lease_nor_doubles_an_event() {
+    let shop = Shop::new().await;
+    let version = shop.uploaded("a.pdf").await;
+    let held = shop.take(version.id, Kind::Check).await;
+    let now = shop.app().clock().now();
+    shop.world.clock.set(now - TimeDelta::hours(6));
+    assert_eq!(pass(&shop).await.leases, 0);
+    let told = shop.report(&held, all_passed(&version)).await;
+    assert_eq!(told.status, ReportStatus::Applied);
+    let again = shop.report(&held, all_passed(&version)).await;
+    assert_eq!(again.status, ReportStatus::AlreadyApplied);
+    let later = shop.uploaded("b.pdf").await;
+    let told = shop.checked(&later, all_passed(&later)).await;
+    assert_eq!(told.status, ReportStatus::Applied);
+    assert_eq!(shop.events("version.decided").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_ahead_ends_a_lease_and_the_next_worker_goes_on() {
+    let shop = Shop::new().await;
+    let version = shop.uploaded("a.pdf").await;
+    let held = shop.take(version.id, Kind::Check).await;
+    let now = shop.app().clock().now();
+    shop.world.clock.set(now + TimeDelta::hours(6));
+    let late = shop.report(&held, all_passed(&version)).await;
+    assert_eq!(late.status, ReportStatus::LeaseLost);
+    assert_eq!(pass(&shop).await.leases, 1);
+    shop.pass(3_600);
+    let told = shop.checked(&version, all_passed(&version)).await;
+    assert_eq!(told.status, ReportStatus::Applied);
+    assert_eq!(shop.events("version.decided").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_hours_late_finds_nothing_to_do() {
+    let shop = Shop::new().await;
+    let version = shop.uploaded("a.pdf").await;
+    let held = shop.take(version.id, Kind::Check).await;
+    shop.report(&held, all_passed(&version)).await;
+    shop.pass(6 * 60 * 60);
+    let claimed = shop.claim(&[held.job]).await.remove(0);
+    assert!(matches!(claimed.answer, Answer::NothingToDo), "{claimed:?}");
+    assert_eq!(shop.job(held.job).await.status, Status::Done);
 }
