@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::faults::{Options, run};
+use tests::faults::{Options, run, run_arrows};
 
 /// How many files each; `tests/faults --files` takes more.
 const FILES: usize = 60;
@@ -36,4 +36,12 @@ async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_2() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_3() {
     holds(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_each_arrow_of_the_flow_loses_and_doubles_nothing() {
+    if let Some(outcome) = run_arrows(1).await {
+        eprintln!("{outcome}");
+        assert!(outcome.violations().is_empty(), "{outcome}");
+    }
 }

@@ -53,6 +53,15 @@ impl Process {
         drop(sent);
     }
 
+    /// What kills it (`kill -9`), from anywhere; answers whether it was there to be killed.
+    pub(crate) fn killer(&self) -> impl FnOnce() -> bool + Send + use<> {
+        let id = self.child.id().to_string();
+        move || {
+            let sent = Command::new("kill").args(["-KILL", &id]).status();
+            sent.is_ok_and(|status| status.success())
+        }
+    }
+
     pub(crate) fn start(name: &str, folder: &Path, port: u16, command: &mut Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let out = std::fs::File::options()

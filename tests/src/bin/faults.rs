@@ -4,7 +4,7 @@
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use tests::faults::{Options, run};
+use tests::faults::{Options, run, run_arrows};
 
 /// How long each fault has to come once.
 const ROUND: Duration = Duration::from_secs(12);
@@ -20,7 +20,8 @@ Exit status: 0 no violation; 1 a violation, which is named; 2 it could not be ru
 
 Examples:
   tests/faults --seed 7 --files 1000
-  tests/faults --seeds 20 --files 1000"
+  tests/faults --seeds 20 --files 1000
+  tests/faults --arrows"
 )]
 struct Cli {
     /// The first seed: faults, their order and their moments follow from it
@@ -34,6 +35,10 @@ struct Cli {
     /// How many files are deposited under each
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(50..=100_000))]
     files: u32,
+
+    /// In place of a schedule: kills the APIs or the workers at each arrow of the flow, right before and right after
+    #[arg(long)]
+    arrows: bool,
 }
 
 fn main() -> ExitCode {
@@ -48,11 +53,15 @@ fn main() -> ExitCode {
     let mut violated = Vec::new();
     let mut out = std::io::stdout();
     for seed in cli.seed..cli.seed.saturating_add(cli.seeds) {
-        let Some(outcome) = runtime.block_on(run(Options {
-            seed,
-            files,
-            round: ROUND,
-        })) else {
+        let outcome = runtime.block_on(async {
+            if cli.arrows {
+                run_arrows(seed).await
+            } else {
+                let round = ROUND;
+                run(Options { seed, files, round }).await
+            }
+        });
+        let Some(outcome) = outcome else {
             return ExitCode::from(2);
         };
         // Whoever does not listen any longer does not need it.
@@ -68,7 +77,12 @@ fn main() -> ExitCode {
     for seed in violated {
         drop(writeln!(
             out,
-            "again: tests/faults --seed {seed} --files {files}"
+            "again: tests/faults --seed {seed} {}",
+            if cli.arrows {
+                "--arrows".to_owned()
+            } else {
+                format!("--files {files}")
+            }
         ));
     }
     ExitCode::FAILURE

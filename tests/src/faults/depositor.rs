@@ -76,9 +76,7 @@ impl Depositor {
 
     /// All of it.
     pub(super) async fn deposit(&self) -> Done<Deposited> {
-        let open = "mutation($key: String!) { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Faults\", clientMutationKey: $key}) { transfer { id } } }";
-        let answer = self.ask(open, json!({"key": "open"})).await?;
-        let transfer = text(&answer["openTransfer"]["transfer"]["id"]);
+        let transfer = self.open().await?;
         let mut tasks = 0;
         let indexes: Vec<usize> = (0..self.files).collect();
         let mut pace = tokio::time::interval(self.span / 20_u32);
@@ -104,17 +102,30 @@ impl Depositor {
             }
         }
         self.export(&transfer, "at the end").await?;
-        Ok(Deposited {
+        Ok(self.deposited(transfer, tasks))
+    }
+
+    /// What was deposited up to now.
+    pub(super) fn deposited(&self, transfer: String, tasks: usize) -> Deposited {
+        Deposited {
             transfer,
             declared: self.declared().clone(),
             tasks,
             whole: String::new(),
             retries: self.retries.load(Ordering::SeqCst),
             internal: self.internal.load(Ordering::SeqCst),
-        })
+        }
     }
 
-    async fn add(&self, transfer: &str, indexes: &[usize]) -> Done<Vec<String>> {
+    /// Opens the transfer, which is the same again the next time.
+    pub(super) async fn open(&self) -> Done<String> {
+        let open = "mutation($key: String!) { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Faults\", clientMutationKey: $key}) { transfer { id } } }";
+        let answer = self.ask(open, json!({"key": "open"})).await?;
+        Ok(text(&answer["openTransfer"]["transfer"]["id"]))
+    }
+
+    /// Declares files and uploads them; answers the ids of their records.
+    pub(super) async fn add(&self, transfer: &str, indexes: &[usize]) -> Done<Vec<String>> {
         let files: Vec<Declared> = indexes
             .iter()
             .map(|index| Declared::new(self.seed, *index, 1))

@@ -10,7 +10,7 @@ use api::auth::Role;
 use runtime::shutdown::Shutdown;
 
 use super::{
-    proxy::{Hook, Proxy, Rates, SLOW_DOWN},
+    proxy::{Hook, Proxy, Rates, SLOW_DOWN, Strike, Struck},
     schedule::Fault,
     wire::Wire,
 };
@@ -31,6 +31,21 @@ const WIRE: f64 = 0.003;
 const QUEUE_DOWN: &str =
     "{\"__type\":\"com.amazonaws.sqs#ServiceUnavailable\",\"message\":\"on purpose\"}";
 
+/// What requests come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    Api,
+    Objects,
+    Queue,
+}
+
+/// Who dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Apis,
+    Workers,
+}
+
 /// What came of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -45,7 +60,7 @@ pub(super) enum Effect {
 /// Everything that runs.
 pub(super) struct Fleet {
     pub(super) services: Services,
-    pub(super) overwritten: Arc<Mutex<BTreeSet<String>>>,
+    overwritten: Arc<Mutex<BTreeSet<String>>>,
     disk: Option<Disk>,
     disk_is_full: bool,
     clamd_is_down: bool,
@@ -152,6 +167,12 @@ impl Fleet {
         self.disk.is_some()
     }
 
+    /// The versions whose bytes somebody changed after their checks.
+    pub(super) fn overwritten(&self) -> BTreeSet<String> {
+        let all = self.overwritten.lock();
+        all.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many faults the proxies made.
     pub(super) fn proxied(&self) -> usize {
         self.objects.faults() + self.queue.faults() + self.gate.faults() + self.wire.faults()
@@ -162,6 +183,36 @@ impl Fleet {
         let url = format!("{}/graphql", self.gate.url());
         let subject = format!("{role:?}").to_lowercase();
         self.services.client(&url, &subject, role, &["WO"])
+    }
+
+    /// Has something happen at the first request of a kind that comes through a gate.
+    pub(super) fn strike(&self, gate: Gate, strike: Strike) -> Struck {
+        let proxy = match gate {
+            Gate::Api => &self.gate,
+            Gate::Objects => &self.objects,
+            Gate::Queue => &self.queue,
+        };
+        proxy.strike(strike)
+    }
+
+    /// What kills all of them at once; answers whether it did.
+    pub(super) fn blow(&self, who: Who) -> Box<dyn FnOnce() -> bool + Send> {
+        let all = match who {
+            Who::Apis => &self.apis,
+            Who::Workers => &self.workers,
+        };
+        let killers: Vec<_> = all.iter().map(Process::killer).collect();
+        Box::new(move || killers.into_iter().all(|kill| kill()))
+    }
+
+    /// Those that were killed are started again.
+    pub(super) fn revive(&mut self, who: Who) {
+        let all = match who {
+            Who::Apis => &mut self.apis,
+            Who::Workers => &mut self.workers,
+        };
+        all.iter_mut().for_each(Process::kill);
+        self.supervise();
     }
 
     /// From now on something may go wrong at any moment.

@@ -5,6 +5,7 @@
 //! Always: which faults come, in which order and at which moments, follows from the seed; which request meets them
 //! does not, since processes and network have no seed. Everything ends with the run.
 
+mod arrows;
 mod audit;
 mod depositor;
 mod fleet;
@@ -107,19 +108,19 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// What has been done to a fleet.
+struct Done {
+    seed: u64,
+    began: Instant,
+    faults: BTreeMap<String, usize>,
+    /// What was to happen and did not.
+    missing: Vec<String>,
+}
+
 /// Runs one seed; `None` where a service is not installed, which was said.
 pub async fn run(options: Options) -> Option<Outcome> {
     let Options { seed, files, round } = options;
-    let mut fleet = Fleet::start(seed).await?;
-    let began = Instant::now();
-    let mut notes = Vec::new();
-    if !fleet.has_disk() {
-        notes.push("no disk was filled: only root may mount one".to_owned());
-    }
-    let admin = Depositor::new(fleet.client(Role::Admin), seed, 0, Duration::ZERO);
-    let create = "mutation { createCollection(input: {code: \"MAPS\", title: \"Maps\", body: \"WO\", clientMutationKey: \"maps\"}) { collection { id } } }";
-    let created = admin.ask(create, json!({})).await;
-    created.expect("before anything goes wrong, nothing does");
+    let (mut fleet, began) = (start(seed).await?, Instant::now());
     fleet.begin();
     let rounds = files.div_ceil(FILES_A_ROUND);
     let span = round * u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -130,59 +131,96 @@ pub async fn run(options: Options) -> Option<Outcome> {
     };
     let faults = disturb(&mut fleet, &schedule(seed, rounds, round)).await;
     fleet.calm();
-    let deposited = supervised(&mut fleet, depositing).await;
-    let deposited = match deposited {
+    let deposited = match supervised(&mut fleet, depositing).await {
         Ok(Ok(deposited)) => deposited,
         Ok(Err(_)) | Err(_) => Err("it broke off".to_owned()),
     };
-    let archivist = fleet.client(Role::Archivist);
-    let (deposited, rested) = match deposited {
-        Ok(mut deposited) => {
-            let rested = supervised(&mut fleet, end(&depositor, &archivist, &mut deposited)).await;
-            (Ok(deposited), rested)
-        }
-        Err(problem) => (Err(problem), Ok(())),
+    let missing = never_came(&faults, fleet.proxied());
+    let done = Done {
+        seed,
+        began,
+        faults,
+        missing: missing.into_iter().collect(),
     };
-    let overwritten = fleet
-        .overwritten
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .clone();
-    let (mut audit, deposited) = match deposited {
-        Ok(deposited) => {
-            let audit = audit::audit(&archivist, &fleet.services, &deposited, &overwritten).await;
-            (audit, deposited)
+    Some(judge(fleet, &depositor, deposited, done).await)
+}
+
+/// Kills at each arrow of the flow, one after another; `None` where a service is not installed, which was said.
+pub async fn run_arrows(seed: u64) -> Option<Outcome> {
+    let (mut fleet, began) = (start(seed).await?, Instant::now());
+    let depositor = Depositor::new(fleet.client(Role::Contributor), seed, 0, Duration::ZERO);
+    let (deposited, missing) = match arrows::all(&mut fleet, &depositor).await {
+        Ok((transfer, missing)) => (Ok(depositor.deposited(transfer, 0)), missing),
+        Err(problem) => (Err(problem), Vec::new()),
+    };
+    let kills = arrows::KILLS - missing.len();
+    let done = Done {
+        seed,
+        began,
+        faults: [("KillAtArrow".to_owned(), kills)].into(),
+        missing,
+    };
+    Some(judge(fleet, &depositor, deposited, done).await)
+}
+
+/// Everything runs, and there is a collection.
+async fn start(seed: u64) -> Option<Fleet> {
+    let fleet = Fleet::start(seed).await?;
+    let admin = Depositor::new(fleet.client(Role::Admin), seed, 0, Duration::ZERO);
+    let create = "mutation { createCollection(input: {code: \"MAPS\", title: \"Maps\", body: \"WO\", clientMutationKey: \"maps\"}) { collection { id } } }";
+    let created = admin.ask(create, json!({})).await;
+    created.expect("before anything goes wrong, nothing does");
+    Some(fleet)
+}
+
+/// Waits for the end of all that was begun, and audits it.
+async fn judge(
+    mut fleet: Fleet,
+    depositor: &Depositor,
+    deposited: Result<Deposited, String>,
+    done: Done,
+) -> Outcome {
+    let archivist = fleet.client(Role::Archivist);
+    let (mut audit, deposited, overwritten) = match deposited {
+        Ok(mut deposited) => {
+            let rested = supervised(&mut fleet, end(depositor, &archivist, &mut deposited)).await;
+            let overwritten = fleet.overwritten();
+            let services = &fleet.services;
+            let mut audit = audit::audit(&archivist, services, &deposited, &overwritten).await;
+            audit.violations.extend(rested.err());
+            (audit, deposited, overwritten.len())
         }
         Err(problem) => {
             let audit = Audit {
                 violations: vec![format!("the depositor could not go on: {problem}")],
                 ..Audit::default()
             };
-            (audit, Deposited::default())
+            (audit, Deposited::default(), 0)
         }
     };
-    audit.violations.extend(rested.err());
     audit.violations.extend(fleet.said_wrong());
-    audit
-        .violations
-        .extend(never_came(&faults, fleet.proxied()));
+    audit.violations.extend(done.missing);
+    let mut notes = Vec::new();
+    if !fleet.has_disk() {
+        notes.push("no disk was filled: only root may mount one".to_owned());
+    }
     if !audit.violations.is_empty() {
         notes.push(format!("the logs are kept in {}", fleet.logs().display()));
     }
     let outcome = Outcome {
-        seed,
+        seed: done.seed,
         audit,
         declared: deposited.declared.len(),
         retries: deposited.retries,
         internal: deposited.internal,
-        faults,
+        faults: done.faults,
         proxied: fleet.proxied(),
-        overwritten: overwritten.len(),
-        took: began.elapsed(),
+        overwritten,
+        took: done.began.elapsed(),
         notes,
     };
     fleet.end().await;
-    Some(outcome)
+    outcome
 }
 
 /// Waits until all that was begun has ended, and for a package of everything after it.

@@ -6,13 +6,13 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use futures::{StreamExt as _, future::BoxFuture};
@@ -35,8 +35,8 @@ pub struct Rates {
     pub double: f64,
 }
 
-/// The largest body that is asked with twice.
-const DOUBLED: usize = 4 * 1024 * 1024;
+/// The largest body that is asked with twice, or looked into.
+const HELD: usize = 16 * 1024 * 1024;
 
 /// What is called with a request before it is passed on.
 pub type Hook = Arc<dyn Fn(&Method, &HeaderMap) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -48,7 +48,36 @@ pub struct Proxy {
     _running: Shutdown,
 }
 
+/// When a strike comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before the request is passed on: it is never carried out.
+    Before,
+    /// When its answer is there: it was carried out, and nobody hears of it.
+    After,
+}
+
+/// What happens once, at the first request of a kind.
+pub(super) struct Strike {
+    pub(super) when: When,
+    /// Whether a request is of the kind.
+    pub(super) is_it: fn(&Parts, &[u8]) -> bool,
+    /// What happens; answers whether it did.
+    pub(super) blow: Box<dyn FnOnce() -> bool + Send>,
+}
+
+/// Whether a strike has come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Struck(Arc<AtomicBool>);
+
+impl Struck {
+    pub(super) fn is_done(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 struct Shared {
+    strike: Mutex<Option<(Strike, Struck)>>,
     upstreams: Vec<String>,
     next: AtomicUsize,
     rates: Mutex<Rates>,
@@ -77,6 +106,7 @@ impl Proxy {
         hook: Option<Hook>,
     ) -> Self {
         let state = Arc::new(Shared {
+            strike: Mutex::default(),
             upstreams,
             next: AtomicUsize::default(),
             rates: Mutex::default(),
@@ -121,6 +151,13 @@ impl Proxy {
         *lock(&self.state.rates) = rates;
     }
 
+    /// Has something happen once; what was to happen before and did not is forgotten.
+    pub(super) fn strike(&self, strike: Strike) -> Struck {
+        let struck = Struck::default();
+        *lock(&self.state.strike) = Some((strike, struck.clone()));
+        struck
+    }
+
     /// How often it did.
     pub fn faults(&self) -> usize {
         self.state.done.load(Ordering::SeqCst)
@@ -157,6 +194,11 @@ impl Shared {
         drop(random);
         self.done.fetch_add(1, Ordering::SeqCst);
         Some(fault)
+    }
+
+    /// The strike that this request is meant for.
+    fn struck_by(&self, asked: &Parts, body: &[u8]) -> Option<(Strike, Struck)> {
+        lock(&self.strike).take_if(|(strike, _)| (strike.is_it)(asked, body))
     }
 
     /// One that takes connections.
@@ -232,6 +274,22 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
         return StatusCode::BAD_GATEWAY.into_response();
     };
     let (head, body) = request.into_parts();
+    let (body, strike) = if lock(&state.strike).is_some() {
+        let Ok(whole) = axum::body::to_bytes(body, HELD).await else {
+            return state.refuse();
+        };
+        let strike = state.struck_by(&head, &whole);
+        (Body::from(whole), strike)
+    } else {
+        (body, None)
+    };
+    let after = match strike {
+        Some((strike, struck)) if strike.when == When::Before => {
+            struck.0.store((strike.blow)(), Ordering::SeqCst);
+            return state.refuse();
+        }
+        after => after,
+    };
     if let Some(hook) = &state.hook {
         hook(&head.method, &head.headers).await;
     }
@@ -243,7 +301,7 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
             .headers(headers(&head.headers))
     };
     let body = if fault == Some(Fault::Double) {
-        let Ok(whole) = axum::body::to_bytes(body, DOUBLED).await else {
+        let Ok(whole) = axum::body::to_bytes(body, HELD).await else {
             return state.refuse();
         };
         if let Ok(first) = onward(upstream).body(whole.clone()).send().await {
@@ -273,6 +331,11 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
         // The body was cut, or the server is gone: what has become of the request is not known.
         return state.refuse();
     };
+    if let Some((strike, struck)) = after {
+        drop(answer.bytes().await);
+        struck.0.store((strike.blow)(), Ordering::SeqCst);
+        return state.refuse();
+    }
     if fault == Some(Fault::Lose) {
         // It has been carried out when the answer is whole.
         drop(answer.bytes().await);

@@ -1,0 +1,236 @@
+//! A kill at each arrow of the flow of a file: right before what is asked is carried out, and right after, so that
+//! nobody hears of it.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{Method, request::Parts};
+
+use super::{
+    depositor::Depositor,
+    fleet::{Fleet, Gate, Who},
+    proxy::{Strike, When},
+    supervised,
+};
+
+/// How long it may take until an arrow is reached: a few leases.
+const LONGEST: Duration = Duration::from_mins(1);
+/// How many files are deposited for an arrow.
+const FILES: usize = 2;
+
+/// What has to be going on for an arrow to be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum During {
+    Deposit,
+    Export,
+}
+
+struct Arrow {
+    name: &'static str,
+    gate: Gate,
+    dies: Who,
+    during: During,
+    is_it: fn(&Parts, &[u8]) -> bool,
+}
+
+const fn arrow(
+    name: &'static str,
+    gate: Gate,
+    dies: Who,
+    during: During,
+    is_it: fn(&Parts, &[u8]) -> bool,
+) -> Arrow {
+    Arrow {
+        name,
+        gate,
+        dies,
+        during,
+        is_it,
+    }
+}
+
+/// The arrows of "How a file flows" (ARCHITECTURE.md), in their order.
+const ARROWS: [Arrow; 17] = [
+    arrow(
+        "addRecords",
+        Gate::Api,
+        Who::Apis,
+        During::Deposit,
+        |_, body| has(body, "addRecords("),
+    ),
+    arrow(
+        "completeUploads",
+        Gate::Api,
+        Who::Apis,
+        During::Deposit,
+        |_, body| has(body, "completeUploads("),
+    ),
+    arrow(
+        "a job is announced",
+        Gate::Queue,
+        Who::Apis,
+        During::Deposit,
+        |asked, _| target(asked, "SendMessage"),
+    ),
+    arrow(
+        "a job is received",
+        Gate::Queue,
+        Who::Workers,
+        During::Deposit,
+        |asked, _| target(asked, "ReceiveMessage"),
+    ),
+    arrow(
+        "claimJobs",
+        Gate::Api,
+        Who::Workers,
+        During::Deposit,
+        |_, body| has(body, "claimJobs("),
+    ),
+    arrow(
+        "claimJobs",
+        Gate::Api,
+        Who::Apis,
+        During::Deposit,
+        |_, body| has(body, "claimJobs("),
+    ),
+    arrow(
+        "content is read",
+        Gate::Objects,
+        Who::Workers,
+        During::Deposit,
+        |asked, _| asked.method == Method::GET && asked.headers.contains_key("range"),
+    ),
+    arrow(
+        "reportChecks",
+        Gate::Api,
+        Who::Workers,
+        During::Deposit,
+        |_, body| has(body, "reportChecks("),
+    ),
+    arrow(
+        "reportChecks",
+        Gate::Api,
+        Who::Apis,
+        During::Deposit,
+        |_, body| has(body, "reportChecks("),
+    ),
+    arrow(
+        "content is copied",
+        Gate::Objects,
+        Who::Workers,
+        During::Deposit,
+        |asked, _| asked.headers.contains_key("x-amz-copy-source"),
+    ),
+    arrow(
+        "the original is deleted",
+        Gate::Objects,
+        Who::Workers,
+        During::Deposit,
+        |asked, _| asked.method == Method::DELETE,
+    ),
+    arrow(
+        "reportDispositions",
+        Gate::Api,
+        Who::Workers,
+        During::Deposit,
+        |_, body| has(body, "reportDispositions("),
+    ),
+    arrow(
+        "reportDispositions",
+        Gate::Api,
+        Who::Apis,
+        During::Deposit,
+        |_, body| has(body, "reportDispositions("),
+    ),
+    arrow(
+        "messages are deleted",
+        Gate::Queue,
+        Who::Workers,
+        During::Deposit,
+        |asked, _| target(asked, "DeleteMessage"),
+    ),
+    arrow(
+        "a package is asked for",
+        Gate::Api,
+        Who::Apis,
+        During::Export,
+        |_, body| has(body, "requestExport("),
+    ),
+    arrow(
+        "a package is stored",
+        Gate::Objects,
+        Who::Workers,
+        During::Export,
+        |asked, _| {
+            asked
+                .uri
+                .query()
+                .is_some_and(|query| query.contains("uploadId="))
+                && asked.method == Method::POST
+        },
+    ),
+    arrow(
+        "reportExport",
+        Gate::Api,
+        Who::Workers,
+        During::Export,
+        |_, body| has(body, "reportExport("),
+    ),
+];
+
+fn has(body: &[u8], what: &str) -> bool {
+    body.windows(what.len()).any(|part| part == what.as_bytes())
+}
+
+fn target(asked: &Parts, what: &str) -> bool {
+    let target = asked.headers.get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok());
+    target.is_some_and(|target| target.starts_with(&format!("AmazonSQS.{what}")))
+}
+
+/// How many arrows there are, each with two moments.
+pub(super) const KILLS: usize = ARROWS.len() * 2;
+
+/// Kills at each of them, one after another, while files are deposited and packages asked for. Answers the
+/// transfer, and the arrows that were not reached.
+pub(super) async fn all(
+    fleet: &mut Fleet,
+    depositor: &Depositor,
+) -> Result<(String, Vec<String>), String> {
+    let transfer = depositor.open().await?;
+    let mut missed = Vec::new();
+    let moments = ARROWS
+        .iter()
+        .flat_map(|arrow| [(arrow, When::Before), (arrow, When::After)]);
+    for (nth, (arrow, when)) in moments.enumerate() {
+        let struck = fleet.strike(
+            arrow.gate,
+            Strike {
+                when,
+                is_it: arrow.is_it,
+                blow: fleet.blow(arrow.dies),
+            },
+        );
+        let going = async {
+            let indexes: Vec<usize> = (nth * FILES..(nth + 1) * FILES).collect();
+            if arrow.during == During::Export {
+                let key = format!("{} {when:?}", arrow.name);
+                depositor.export(&transfer, &key).await.map(drop)
+            } else {
+                depositor.add(&transfer, &indexes).await.map(drop)
+            }
+        };
+        supervised(fleet, going).await?;
+        let began = Instant::now();
+        while !struck.is_done() && began.elapsed() < LONGEST {
+            supervised(fleet, tokio::time::sleep(Duration::from_millis(50))).await;
+        }
+        fleet.revive(arrow.dies);
+        if !struck.is_done() {
+            missed.push(format!(
+                "no kill {when:?} {}: nobody was killed there",
+                arrow.name
+            ));
+        }
+    }
+    Ok((transfer, missed))
+}
