@@ -203,7 +203,7 @@ fn bare(answer: &tests::Answer, id: &str) -> String {
 }
 
 /// What is asked by an id, and by which of [`one_of_each`].
-const BY_ID: [(&str, usize); 20] = [
+const BY_ID: [(&str, usize); 38] = [
     (
         "mutation($id: ID!) { updateRecord(input: {id: $id, expectedRevision: 1, title: \"x\"}) { record { id } } }",
         1,
@@ -280,11 +280,75 @@ const BY_ID: [(&str, usize); 20] = [
         "query($id: ID!) { versions(filter: {recordId: $id}) { nodes { id } } }",
         1,
     ),
+    (
+        "mutation($id: ID!) { updateTask(input: {id: $id, expectedRevision: 1, title: \"x\"}) { task { id } } }",
+        3,
+    ),
+    (
+        "mutation($id: ID!) { updateCollection(input: {id: $id, expectedRevision: 1, title: \"x\"}) { collection { id } } }",
+        9,
+    ),
+    (
+        "mutation($id: ID!) { setPolicy(input: {collectionId: $id, expectedRevision: 1, policy: {}}) { collection { id } } }",
+        9,
+    ),
+    (
+        "mutation($id: ID!) { setFixitySchedule(input: {collectionId: $id, expectedRevision: 1, everyDays: 9}) { collection { id } } }",
+        9,
+    ),
+    (
+        "mutation($id: ID!) { returnTransfer(input: {id: $id, reason: \"x\"}) { transfer { id } } }",
+        0,
+    ),
+    (
+        "mutation($id: ID!) { acceptTransfer(input: {id: $id}) { transfer { id } } }",
+        0,
+    ),
+    (
+        "mutation($id: ID!) { addRecords(input: {transferId: $id, records: [{path: \"x\", file: {size: 1, sha256: \"0000000000000000000000000000000000000000000000000000000000000000\"}}]}) { outcomes { __typename } } }",
+        0,
+    ),
+    (
+        "mutation($id: ID!) { addVersion(input: {recordId: $id, file: {size: 1, sha256: \"0000000000000000000000000000000000000000000000000000000000000000\"}}) { version { id } } }",
+        1,
+    ),
+    (
+        "mutation($id: ID!) { verifyNow(input: {selection: {recordId: $id}}) { run { id } } }",
+        1,
+    ),
+    (
+        "mutation($id: ID!) { verifyNow(input: {selection: {transferId: $id}}) { run { id } } }",
+        0,
+    ),
+    (
+        "mutation($id: ID!) { verifyNow(input: {selection: {collectionId: $id}}) { run { id } } }",
+        9,
+    ),
+    ("query($id: ID!) { transfer(id: $id) { id } }", 0),
+    ("query($id: ID!) { record(by: {id: $id}) { id } }", 1),
+    ("query($id: ID!) { collection(by: {id: $id}) { id } }", 9),
+    (
+        "query($id: ID!) { inclusionProof(eventId: $id) { leafIndex } }",
+        8,
+    ),
+    (
+        "query($id: ID!) { versions(filter: {transferId: $id}) { nodes { id } edges { cursor } } }",
+        0,
+    ),
+    (
+        "query($id: ID!) { records(filter: {collectionId: $id}) { nodes { id } edges { cursor } } }",
+        9,
+    ),
+    (
+        "query($id: ID!) { transfers(filter: {collectionId: $id}) { nodes { id } edges { cursor } } }",
+        9,
+    ),
     ("query($id: ID!) { nodes(ids: [$id, $id]) { id } }", 1),
 ];
 
-/// Ids of what another body has: transfer, record, version, task, comment, export, check, job, event, collection.
-async fn one_of_each(world: &World) -> [String; 10] {
+/// Ids of what another body has: transfer, record, version, task, comment, export, check, job, event, collection,
+/// run of verifications, verification.
+async fn one_of_each(world: &World) -> [String; 12] {
     let (owner, admin) = (world.contributor(), world.admin());
     let transfer = owner.open_transfer("Secret").await;
     let (record, version) = owner.deposit(&transfer, &[("s.txt", b"s")]).await.remove(0);
@@ -318,6 +382,22 @@ async fn one_of_each(world: &World) -> [String; 10] {
         "mutation {{ addComment(input: {{taskId: \"{task}\", body: \"b\"}}) {{ comment {{ id }} }} }}"
     ))
     .await;
+    let verify = "mutation($r: ID!) { verifyNow(input: {selection: {recordId: $r}}) { run { id checks(first: 1) { nodes { id } } } } }";
+    let verified = admin.send(verify, json!({"r": record})).await;
+    let run = verified.ok()["verifyNow"]["run"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let checks = "query($id: ID!) { node(id: $id) { ... on FixityRun { checks(first: 1) { nodes { id } } } } }";
+    let checks = admin
+        .until(checks, json!({"id": run}), |answer| {
+            answer["node"]["checks"]["nodes"][0]["id"].is_string()
+        })
+        .await;
+    let verification = checks["node"]["checks"]["nodes"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     [
         transfer.clone(),
         record.clone(),
@@ -329,6 +409,8 @@ async fn one_of_each(world: &World) -> [String; 10] {
         of("query($v: ID!) { jobs(filter: {subjectId: $v}) { nodes { id } } }").await,
         of("query($r: ID!) { events(filter: {subjectId: $r}) { nodes { id } } }").await,
         of("{ collections { nodes { id } } }").await,
+        run,
+        verification,
     ]
 }
 
@@ -357,6 +439,8 @@ async fn absent_and_forbidden_are_the_same_answer_byte_for_byte() {
                 "job",
                 "event",
                 "apikey",
+                "fixityrun",
+                "fixitycheck",
                 "nonsense",
             ] {
                 let document = "query($id: ID!) { node(id: $id) { __typename id } }";
