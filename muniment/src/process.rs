@@ -178,7 +178,7 @@ impl System {
             checkpoint_key: Arc::new(key_of(&settings)?),
             further_checks: BTreeSet::new(),
         });
-        prepare(&app, settings.database_url.is_none())
+        prepare(&app, &settings)
             .await
             .map_err(|error| match error {
                 api::Error::Full(text) => StartError::Database(text),
@@ -359,12 +359,13 @@ fn mint(
         .map_err(|error| StartError::Other(format!("{error:?}")))
 }
 
-/// `alone`: no other process works on this database, so whoever had a lease is gone.
-async fn prepare(app: &App, alone: bool) -> Result<(), api::Error> {
+async fn prepare(app: &App, settings: &Settings) -> Result<(), api::Error> {
+    let scans = settings.clamd.is_some();
     api::events::chain::adopt(app).await?;
     app.objects().create_buckets().await?;
-    api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY).await?;
-    if alone {
+    api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY, scans).await?;
+    // No other process works on a database in the folder, so whoever had a lease is gone.
+    if settings.database_url.is_none() {
         api::jobs::service::recover_embedded(app).await?;
     }
     Ok(())

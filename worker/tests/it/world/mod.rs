@@ -26,7 +26,7 @@ use worker::{Config, Worker};
 
 pub(crate) use api::{FakeApi, Job, Status};
 pub(crate) use bag::Bag;
-pub(crate) use scanner::{Infected, PanicsOnce, Trusting, Waits};
+pub(crate) use scanner::{Down, Infected, PanicsOnce, Trusting, Waits};
 
 /// What no test should take.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
