@@ -297,7 +297,10 @@ impl Audit {
             }
             let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
             let subject = text(&event["subjectId"]);
-            let what = format!("{subject} {} {} {}", event["action"], event["before"], event["after"]);
+            let what = format!(
+                "{subject} {} {} {}",
+                event["action"], event["before"], event["after"]
+            );
             if subject.starts_with("version_") && !told.insert(what) {
                 self.wrong(format!("what happened once is told twice: {event}"));
             }

@@ -44,7 +44,8 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
+            // The API gives up after 60 s by itself, and says so.
+            request_timeout: Duration::from_secs(75),
             retry: Policy {
                 first: Duration::from_millis(200),
                 cap: Duration::from_secs(5),
@@ -197,6 +198,7 @@ impl Api for HttpApi {
             job_ids: jobs.iter().map(ToString::to_string).collect(),
             worker: self.worker.clone(),
             lease_seconds: seconds(lease),
+            claim_key: Some(hex::encode(rand::random::<[u8; 16]>())),
         };
         let answer = self.ask::<ClaimJobs>(Variables { input }).await?;
         let claims = answer.claim_jobs.claims.into_iter();

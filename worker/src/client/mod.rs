@@ -4,7 +4,8 @@
 //! done with an answer (`consumer`, `checks`, `dispositions`, `exports`).
 //!
 //! Always: every operation is checked against `schema.graphql` when this crate is built, and
-//! may be repeated without harm, so a request whose answer was lost is sent again.
+//! may be repeated without harm, so a request whose answer was lost is sent again. A claim is told
+//! from another by a key that is made up for each (`a_claim_is_sent_again_under_the_same_key`).
 
 mod batch;
 mod credentials;
