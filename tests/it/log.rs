@@ -103,6 +103,26 @@ async fn the_command_finds_what_was_done_to_the_database_and_names_it() {
 }
 
 #[test]
+fn a_key_named_for_a_bag_without_events_verifies_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("bag");
+    std::fs::create_dir_all(bag.join("data")).unwrap();
+    std::fs::write(bag.join("bagit.txt"), bagit::BAGIT_TXT).unwrap();
+    std::fs::write(bag.join("data/abc"), "abc").unwrap();
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let manifest = format!("{digest}  data/abc\n");
+    std::fs::write(bag.join("manifest-sha256.txt"), manifest).unwrap();
+    ends(folder.path(), &["verify", "bag"], 0);
+    let key = ends(folder.path(), &["checkpoint-key", "key.p8"], 0);
+    let said = ends(folder.path(), &["verify", "--key", key.trim(), "bag"], 2);
+    let none = "events: none in this bag, so --key verifies nothing";
+    assert!(said.contains(": valid") && said.contains(none), "{said}");
+    let json = ["verify", "--json", "--key", key.trim(), "bag"];
+    let said: Value = serde_json::from_str(&ends(folder.path(), &json, 2)).unwrap();
+    assert_eq!((&said["valid"], &said["errors"]), (&json!(false), &json!(0)));
+}
+
+#[test]
 fn a_look_that_cannot_be_taken_is_no_verdict() {
     let folder = used();
     let folder = folder.path();
