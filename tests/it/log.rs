@@ -95,6 +95,9 @@ async fn the_command_finds_what_was_done_to_the_database_and_names_it() {
         assert!(gone.unwrap().rows_affected() >= least, "{table}");
     }
     ends(folder, &["verify-log"], 0);
+    let said = ends(folder, &["verify-log", "--keep", "none.txt"], 1);
+    assert!(said.contains("no checkpoint to keep yet"), "{said}");
+    assert!(!folder.join("none.txt").exists());
     let found = ends(folder, &since, 2);
     assert!(
         found.contains("kept elsewhere") && found.contains("rolled back"),
