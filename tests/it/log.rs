@@ -122,7 +122,36 @@ fn a_key_named_for_a_bag_without_events_verifies_nothing_and_says_so() {
     assert!(said.contains(": valid") && said.contains(none), "{said}");
     let json = ["verify", "--json", "--key", key.trim(), "bag"];
     let said: Value = serde_json::from_str(&ends(folder.path(), &json, 2)).unwrap();
-    assert_eq!((&said["valid"], &said["errors"]), (&json!(false), &json!(0)));
+    assert_eq!(
+        (&said["valid"], &said["errors"]),
+        (&json!(false), &json!(0))
+    );
+}
+
+#[test]
+fn a_look_makes_no_database_and_another_database_needs_no_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = ends(folder.path(), &["checkpoint-key", "key.p8"], 0);
+    let look = ["verify-log", "--key", key.trim()];
+    let elsewhere = |arguments: &[&str]| {
+        let file = folder.path().join("elsewhere.db");
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let mut command = Command::new(muniment());
+        command.args(arguments).current_dir(folder.path());
+        command.env("MUNIMENT_DATABASE_URL", url).output().unwrap()
+    };
+    for arguments in [&["migrate"][..], &look] {
+        let output = elsewhere(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    assert!(!folder.path().join("data").exists());
+
+    ends(folder.path(), &["migrate"], 0);
+    ends(folder.path(), &look, 0);
+    let database = folder.path().join("data/muniment.db");
+    std::fs::remove_file(&database).unwrap();
+    ends(folder.path(), &look, 1);
+    assert!(!database.exists());
 }
 
 #[test]
