@@ -35,11 +35,11 @@ pub use reports::{
     FormatBasis, FormatEvidence, FormatMatch, Measured, ReportOutcome, ReportStatus, ResultStatus,
     UploadOutcome,
 };
-pub use token::{StaticToken, TokenSource};
+pub use token::TokenSource;
 pub use typed::documents;
 pub use work::{
-    CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportEvidence,
-    ExportWork, Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
+    CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionWork, ExportEvidence, ExportWork,
+    Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
 };
 
 /// What a worker may ask of the API.

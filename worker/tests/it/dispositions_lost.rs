@@ -6,12 +6,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
-use contract::VersionId;
 use tokio::net::TcpListener;
-use uuid::Uuid;
-use worker::client::{
-    DispositionKind, DispositionOutcome, DispositionWork, FailureKind, ObjectLocation, Work,
-};
+use worker::client::{DispositionOutcome, DispositionWork, FailureKind, ObjectLocation, Work};
 
 use crate::world::{World, s3_client};
 
@@ -79,8 +75,6 @@ async fn ends(
         etag: etag.map(str::to_owned),
     };
     let work = DispositionWork {
-        version: VersionId(Uuid::from_u128(5)),
-        kind: DispositionKind::Accept,
         size: SIZE,
         source: at("incoming", Some("\"source\"")),
         target: at("records", None),

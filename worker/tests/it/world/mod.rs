@@ -122,7 +122,6 @@ impl World {
         let version = VersionId(Uuid::from_u128(number));
         let object = self.put("incoming", &version.to_string(), bytes).await;
         CheckWork {
-            version,
             file_name: name.to_owned(),
             size: bytes.len() as u64,
             sha256: sha256(bytes),
