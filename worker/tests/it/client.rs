@@ -204,6 +204,21 @@ async fn a_claim_is_sent_again_under_the_same_key() {
 }
 
 #[tokio::test]
+async fn an_api_of_the_version_before_is_asked_without_a_key() {
+    let message = "Invalid value for argument \"input\", unknown field \"claimKey\" of type \"ClaimJobsInput\"";
+    let extensions = json!({"code": "BAD_USER_INPUT"});
+    let refused = json!({"errors": [{"message": message, "extensions": extensions}]});
+    let nothing = json!({"data": {"claimJobs": {"claims": []}}});
+    let (claims, asked) = ask([(400, refused), (200, nothing)], async |api| {
+        api.claim_jobs(&[job(1)], Duration::from_mins(1)).await
+    })
+    .await;
+    assert_eq!(claims, Ok(Vec::new()));
+    let (body, _) = &asked[1];
+    assert_eq!(body["variables"]["input"].get("claimKey"), None);
+}
+
+#[tokio::test]
 async fn a_report_carries_its_evidence() {
     let at = DateTime::from_timestamp(0, 0).unwrap();
     let result = |kind: &str, evidence: Evidence| CheckResult {
