@@ -244,7 +244,8 @@ mod tests {
             answer
         };
         let (answer, ()) = tokio::join!(reading, serving);
-        assert!(answer.iter().filter(|byte| **byte == 7).count() == ANSWER);
+        let sevens = answer.into_iter().filter(|byte| *byte == 7);
+        assert_eq!(sevens.count(), ANSWER);
     }
 
     #[tokio::test(start_paused = true)]
