@@ -91,11 +91,10 @@ enum Readiness {
 
 /// `token`: that of the claim, by which a repeat knows what it has already.
 fn readiness(job: &Job, token: &str, now: DateTime<Utc>) -> Readiness {
+    let waits = next(state(job), Input::Claim).is_some() && job.not_before <= now;
     if next(state(job), Input::Moot).is_none() {
         Readiness::Ended
-    } else if standing(job, token, now) == Standing::Live {
-        Readiness::Free
-    } else if next(state(job), Input::Claim).is_some() && job.not_before <= now {
+    } else if waits || standing(job, token, now) == Standing::Live {
         Readiness::Free
     } else {
         Readiness::NotNow

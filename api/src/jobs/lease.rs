@@ -39,6 +39,7 @@ impl Grant {
     }
 
     /// The same with a token that a repeat of the claim derives again.
+    #[must_use]
     pub fn keyed(self, key: &ClaimKey) -> Self {
         Self {
             token: hex::encode(Sha256::digest(format!("muniment claim {}", key.0))),
