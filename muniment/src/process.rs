@@ -178,7 +178,7 @@ impl System {
             checkpoint_key: Arc::new(key_of(&settings)?),
             further_checks: BTreeSet::new(),
         });
-        prepare(&app, settings.database_url.is_none())
+        prepare(&app, &settings)
             .await
             .map_err(|error| match error {
                 api::Error::Full(text) => StartError::Database(text),
@@ -359,12 +359,13 @@ fn mint(
         .map_err(|error| StartError::Other(format!("{error:?}")))
 }
 
-/// `alone`: no other process works on this database, so whoever had a lease is gone.
-async fn prepare(app: &App, alone: bool) -> Result<(), api::Error> {
+async fn prepare(app: &App, settings: &Settings) -> Result<(), api::Error> {
+    let scans = settings.clamd.is_some();
     api::events::chain::adopt(app).await?;
     app.objects().create_buckets().await?;
-    api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY).await?;
-    if alone {
+    api::collections::service::ensure_default(app, DEFAULT_COLLECTION, DEFAULT_BODY, scans).await?;
+    // No other process works on a database in the folder, so whoever had a lease is gone.
+    if settings.database_url.is_none() {
         api::jobs::service::recover_embedded(app).await?;
     }
     Ok(())
@@ -450,23 +451,27 @@ async fn start_objects(
     Ok((client, store.signing_with(signer)))
 }
 
-async fn connect(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {
+/// `mode`: what `SQLite` may do with the file in the data folder.
+async fn connect(
+    settings: &Settings,
+    mode: &str,
+) -> Result<api::app::DatabaseConnection, StartError> {
     use runtime::secrecy::ExposeSecret as _;
 
     let url = match &settings.database_url {
         Some(url) => url.expose_secret().to_owned(),
-        None => sqlite_url(&settings.data.join("muniment.db")),
+        None => sqlite_url(&settings.data.join("muniment.db"), mode),
     };
     api::app::connect(&url, 8)
         .await
         .map_err(|error| StartError::Database(error.to_string()))
 }
 
-/// The database without any change: it must be up to date.
+/// The database without any change: it must be there, and up to date.
 pub async fn open_as_it_is(
     settings: &Settings,
 ) -> Result<api::app::DatabaseConnection, StartError> {
-    let database = connect(settings).await?;
+    let database = connect(settings, "rw").await?;
     let pending = migration::Migrator::get_pending_migrations(&database)
         .await
         .map_err(|error| StartError::Database(error.to_string()))?;
@@ -479,7 +484,7 @@ pub async fn open_as_it_is(
 }
 
 async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnection, StartError> {
-    let database = connect(settings).await?;
+    let database = connect(settings, "rwc").await?;
     migration::Migrator::up(&database, None)
         .await
         .map_err(|error| {
@@ -494,13 +499,13 @@ async fn open_database(settings: &Settings) -> Result<api::app::DatabaseConnecti
 }
 
 /// The path as it stands in a URL: `%`, `?` and `#` would end it.
-fn sqlite_url(file: &Path) -> String {
+fn sqlite_url(file: &Path, mode: &str) -> String {
     let path = file
         .to_string_lossy()
         .replace('%', "%25")
         .replace('?', "%3F")
         .replace('#', "%23");
-    format!("sqlite://{path}?mode=rwc")
+    format!("sqlite://{path}?mode={mode}")
 }
 
 /// The worker's token, signed anew for each request: it never runs out.

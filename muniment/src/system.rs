@@ -175,8 +175,11 @@ pub(crate) fn mint(data: &Path, request: &TokenRequest) -> Result<SecretString, 
 
 /// Brings the database up to date: the one that is configured, else the data folder's.
 pub(crate) async fn migrate(data: &Path) -> Result<(), Failure> {
-    let _folder = DataFolder::open(data)?;
     let settings = Settings::private(data).with_environment()?;
+    let _folder = match settings.database_url {
+        Some(_) => None,
+        None => Some(DataFolder::open(data)?),
+    };
     process::migrate(&settings).await.map_err(explain)
 }
 

@@ -26,7 +26,8 @@ A bag of Muniment carries the events of its records, each with a proof that it i
 checkpoint is signed. They are verified too: by the key in the bag, which shows that nothing was
 changed since, or by one that you know (--key), which shows whose log it is.
 
-Exit status: 0 the bag is valid; 2 it is not; 1 it could not be looked at.
+Exit status: 0 the bag is valid; 2 it is not, or a key was named and it has no events; 1 it could not be
+looked at.
 
 Examples:
   muniment verify out.tar
@@ -62,16 +63,23 @@ pub(crate) fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcome, Fai
         .map(|key| verify_log::key(key))
         .collect();
     let events = events::look(&arguments.bag, &report, &keys?)?;
+    let believed = match &events {
+        Some(events) => events.count == 0,
+        // Whoever names a key asks whose events they are.
+        None => arguments.key.is_empty(),
+    };
+    let valid = report.is_valid() && believed;
     if arguments.json {
-        output::line(as_json(&report, events.as_ref()))?;
+        output::line(as_json(&report, events.as_ref(), valid))?;
     } else {
         tell(arguments, &report)?;
-        if let Some(events) = &events {
-            tell_events(events)?;
+        match &events {
+            Some(events) => tell_events(events)?,
+            None if believed => {}
+            None => output::line("events: none in this bag, so --key verifies nothing")?,
         }
     }
-    let believed = events.is_none_or(|events| events.count == 0);
-    Ok(if report.is_valid() && believed {
+    Ok(if valid {
         Outcome::Good
     } else {
         Outcome::NotAllGood
@@ -133,7 +141,7 @@ fn tell_events(events: &Verdict) -> Result<(), Failure> {
     }
 }
 
-fn as_json(report: &bagit::Report, events: Option<&Verdict>) -> Value {
+fn as_json(report: &bagit::Report, events: Option<&Verdict>, valid: bool) -> Value {
     let problems = report.problems.iter().map(|problem| {
         json!({
             "severity": problem.severity.to_string(),
@@ -144,7 +152,7 @@ fn as_json(report: &bagit::Report, events: Option<&Verdict>) -> Value {
         })
     });
     json!({
-        "valid": report.is_valid() && events.is_none_or(|events| events.count == 0),
+        "valid": valid,
         "events": events.map(|events| json!({
             "verified": events.seen.events,
             "records": events.seen.records,

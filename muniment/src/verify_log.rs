@@ -2,6 +2,7 @@
 //!
 //! Owns what is looked at and how the findings are told. Does not own the look (`api::checkpoints::audit`).
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use api::checkpoints::{
@@ -92,11 +93,39 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
     if totals.findings > 0 {
         return Ok(Outcome::NotAllGood);
     }
-    if let (Some(file), Some(note)) = (&arguments.keep, newest) {
-        std::fs::write(file, note)
-            .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    if let Some(file) = &arguments.keep {
+        let note = newest.ok_or_else(|| {
+            Failure::new("there is no checkpoint to keep yet").hint(
+                "events are sealed soon after they happen, while a server runs: run the same command again then",
+            )
+        })?;
+        keep(file, &note).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     }
     Ok(Outcome::Good)
+}
+
+/// Writes a checkpoint so that the file holds the old one or the new one, whole, whatever happens.
+fn keep(file: &Path, note: &str) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    let mut new = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    new.write_all(note.as_bytes())?;
+    readable(new.as_file())?;
+    new.as_file().sync_all()?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// As any other file that is written here: a checkpoint is no secret, and temporary files are closed to others.
+#[cfg(unix)]
+fn readable(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+fn readable(_: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Before the look, so that what is kept was looked at.
@@ -193,4 +222,25 @@ fn as_json(totals: &Totals) -> serde_json::Value {
         "waiting": totals.waiting,
         "checkpoints": totals.checkpoints,
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_replaces_the_one_before_whole_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kept.txt");
+        let former = folder.path().join("former.txt");
+        keep(&file, "the first, which is longer").unwrap();
+        // What has the old file open, or is another name of it, keeps the old one.
+        std::fs::hard_link(&file, &former).unwrap();
+        keep(&file, "the second").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "the second");
+        let former = std::fs::read_to_string(former).unwrap();
+        assert_eq!(former, "the first, which is longer");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

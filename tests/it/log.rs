@@ -95,11 +95,63 @@ async fn the_command_finds_what_was_done_to_the_database_and_names_it() {
         assert!(gone.unwrap().rows_affected() >= least, "{table}");
     }
     ends(folder, &["verify-log"], 0);
+    let said = ends(folder, &["verify-log", "--keep", "none.txt"], 1);
+    assert!(said.contains("no checkpoint to keep yet"), "{said}");
+    assert!(!folder.join("none.txt").exists());
     let found = ends(folder, &since, 2);
     assert!(
         found.contains("kept elsewhere") && found.contains("rolled back"),
         "{found}"
     );
+}
+
+#[test]
+fn a_key_named_for_a_bag_without_events_verifies_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let bag = folder.path().join("bag");
+    std::fs::create_dir_all(bag.join("data")).unwrap();
+    std::fs::write(bag.join("bagit.txt"), bagit::BAGIT_TXT).unwrap();
+    std::fs::write(bag.join("data/abc"), "abc").unwrap();
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let manifest = format!("{digest}  data/abc\n");
+    std::fs::write(bag.join("manifest-sha256.txt"), manifest).unwrap();
+    ends(folder.path(), &["verify", "bag"], 0);
+    let key = ends(folder.path(), &["checkpoint-key", "key.p8"], 0);
+    let said = ends(folder.path(), &["verify", "--key", key.trim(), "bag"], 2);
+    let none = "events: none in this bag, so --key verifies nothing";
+    assert!(said.contains(": valid") && said.contains(none), "{said}");
+    let json = ["verify", "--json", "--key", key.trim(), "bag"];
+    let said: Value = serde_json::from_str(&ends(folder.path(), &json, 2)).unwrap();
+    assert_eq!(
+        (&said["valid"], &said["errors"]),
+        (&json!(false), &json!(0))
+    );
+}
+
+#[test]
+fn a_look_makes_no_database_and_another_database_needs_no_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = ends(folder.path(), &["checkpoint-key", "key.p8"], 0);
+    let look = ["verify-log", "--key", key.trim()];
+    let elsewhere = |arguments: &[&str]| {
+        let file = folder.path().join("elsewhere.db");
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let mut command = Command::new(muniment());
+        command.args(arguments).current_dir(folder.path());
+        command.env("MUNIMENT_DATABASE_URL", url).output().unwrap()
+    };
+    for arguments in [&["migrate"][..], &look] {
+        let output = elsewhere(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    assert!(!folder.path().join("data").exists());
+
+    ends(folder.path(), &["migrate"], 0);
+    ends(folder.path(), &look, 0);
+    let database = folder.path().join("data/muniment.db");
+    std::fs::remove_file(&database).unwrap();
+    ends(folder.path(), &look, 1);
+    assert!(!database.exists());
 }
 
 #[test]

@@ -38,7 +38,7 @@ const HAND_BACK: Duration = Duration::from_secs(20);
     name = "muniment-worker",
     version,
     after_help = "\
-Exit status: 0 it was stopped in order; 1 it could not be carried out.
+Exit status: 0 it was stopped in order; 1 it could not be carried out, or a part of it failed.
 
 Examples:
   muniment-worker --check-config
@@ -149,9 +149,9 @@ async fn work(settings: Settings) -> Result<(), String> {
     if let Some(url) = &settings.uploads {
         let queue: Arc<dyn Queue> = Arc::new(SqsQueue::new(access, url).await);
         let (api, stop) = (Arc::clone(&api), shutdown.clone());
-        drop(shutdown.spawn("uploads", async move {
+        shutdown.spawn_vital("uploads", async move {
             uploads::run(api, queue, wait, &stop).await;
-        }));
+        });
     }
     let worker = Worker::with_api(
         settings.config,
@@ -163,11 +163,16 @@ async fn work(settings: Settings) -> Result<(), String> {
         clock,
     );
     let stop = shutdown.clone();
-    drop(shutdown.spawn("worker", async move { worker.run(&stop).await }));
+    shutdown.spawn_vital("worker", async move { worker.run(&stop).await });
     shutdown.soft().cancelled().await;
     let drained = shutdown.drain(grace).await;
     tracing::info!(?drained, "the worker has ended");
-    Ok(())
+    match shutdown.failed() {
+        Some(task) => Err(format!(
+            "the task \"{task}\" ended before its time; the log says why"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Another path on the server of a URL.

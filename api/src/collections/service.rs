@@ -187,26 +187,37 @@ pub async fn set_policy(
     Ok(row)
 }
 
-/// Sees to it that the embedded default collection is there.
-pub async fn ensure_default(app: &App, code: &str, body: &str) -> Result<(), Error> {
+/// Sees to it that the embedded default collection is there. `scans`: there is an antivirus engine, so that
+/// what it did not look at is asked about.
+pub async fn ensure_default(app: &App, code: &str, body: &str, scans: bool) -> Result<(), Error> {
     text::check("code", code, text::NAME)?;
     let mut unit = app.begin_internal().await?;
     if store::code_exists(unit.db(), code).await? {
         return Ok(());
     }
+    let (rules, description) = if scans {
+        (
+            Rules::default(),
+            "Made at the first start. Its policy asks a person about files that the antivirus engine did not scan.",
+        )
+    } else {
+        (
+            Rules::embedded_default(),
+            "Made at the first start. Its policy takes files that no antivirus engine has scanned, with a warning.",
+        )
+    };
     let row = Collection {
         id: unit.id(),
         revision: 1,
         code: code.into(),
         title: "Default collection".into(),
-        description: "Made at the first start. Its policy takes files that no antivirus engine has scanned, with a warning.".into(),
+        description: description.into(),
         body: body.into(),
         policy_revision: 1,
         fixity_every_days: Some(EVERY_DAYS),
         fixity_bytes_per_day: None,
         created_at: unit.now(),
     };
-    let rules = Rules::embedded_default();
     store::insert(&unit, row.clone(), &rules).await?;
     unit.event(
         CollectionId(row.id),

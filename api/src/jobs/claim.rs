@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Input, Job, Kind,
-    lease::{Grant, Standing, standing},
+    lease::{ClaimKey, Grant, Standing, standing},
     next, state, store,
     work::{Answer, Claim, Lease, Work, check_work, disposition_work, fixity_work, package_work},
 };
@@ -32,19 +32,22 @@ pub const MAX_JOBS: usize = 50;
 /// The most leases that one call may extend.
 pub const MAX_LEASES: usize = 500;
 
-/// Leases jobs to a worker, all in one transaction; one answer a job, in the order asked.
+/// Leases jobs to a worker, all in one transaction; one answer a job, in the order asked. With the same `key` a
+/// claim may be repeated: what it took is answered again, on the same attempt, under the same token.
 pub async fn claim(
     app: &App,
     caller: &Caller,
     ids: &[JobId],
     worker: &str,
     length: Duration,
+    key: Option<&ClaimKey>,
 ) -> Result<Vec<Claim>, Error> {
     caller.may(Action::Work, &Resource::default())?;
     text::check("input.worker", worker, text::NAME)?;
     exports::service::seal_for(app, ids).await?;
     let mut unit = app.begin(caller).await?;
     let grant = Grant::new(worker, unit.now(), length);
+    let grant = key.map_or_else(|| grant.clone(), |key| grant.clone().keyed(key));
     let jobs = store::load_many_for_update(&unit, ids.iter().map(|id| id.0)).await?;
     let material = Material::load(&unit, &jobs).await?;
     let mut taken = HashSet::new();
@@ -55,7 +58,7 @@ pub async fn claim(
             None => Answer::NothingToDo,
             // The second time in one call.
             Some(_) if taken.contains(&id.0) => Answer::Busy,
-            Some(job) => match readiness(job, unit.now()) {
+            Some(job) => match readiness(job, &grant.token, unit.now()) {
                 Readiness::Ended => Answer::NothingToDo,
                 Readiness::NotNow => Answer::Busy,
                 Readiness::Free => {
@@ -80,15 +83,18 @@ pub async fn claim(
 }
 
 enum Readiness {
+    /// Also for the one who has it already.
     Free,
     NotNow,
     Ended,
 }
 
-fn readiness(job: &Job, now: DateTime<Utc>) -> Readiness {
+/// `token`: that of the claim, by which a repeat knows what it has already.
+fn readiness(job: &Job, token: &str, now: DateTime<Utc>) -> Readiness {
+    let waits = next(state(job), Input::Claim).is_some() && job.not_before <= now;
     if next(state(job), Input::Moot).is_none() {
         Readiness::Ended
-    } else if next(state(job), Input::Claim).is_some() && job.not_before <= now {
+    } else if waits || standing(job, token, now) == Standing::Live {
         Readiness::Free
     } else {
         Readiness::NotNow

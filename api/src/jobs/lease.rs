@@ -1,17 +1,21 @@
 //! Leases: who may report a job, and for how long.
 //!
-//! Always: a token is of 32 random bytes; it stays with the row after the lease has ended, so that a report
+//! Always: a token is of 32 random bytes, or derived from what a worker made up for one claim and is as hard to
+//! guess; it stays with the row after the lease has ended, so that a report
 //! that is repeated can be told from a stranger's, but only a live lease may change anything.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 
 use super::{Job, Status};
 use crate::Error;
 
 const SECONDS: std::ops::RangeInclusive<i32> = 10..=900;
 const DEFAULT_SECONDS: i32 = 60;
+/// Digits of a claim key: 128 to 256 bits.
+const KEY_DIGITS: std::ops::RangeInclusive<usize> = 32..=64;
 
 /// A lease that is to be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,44 @@ impl Grant {
             until: now + length,
             worker: worker.to_owned(),
         }
+    }
+
+    /// The same with a token that a repeat of the claim derives again.
+    #[must_use]
+    pub fn keyed(self, key: &ClaimKey) -> Self {
+        Self {
+            token: hex::encode(Sha256::digest(format!("muniment claim {}", key.0))),
+            ..self
+        }
+    }
+}
+
+/// What a worker made up for one claim, so that the claim can be told from another when it is repeated.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClaimKey(String);
+
+impl ClaimKey {
+    /// Refuses what could be guessed: 32 to 64 hexadecimal digits.
+    pub fn parse(path: &str, key: String) -> Result<Self, Error> {
+        let hexadecimal = key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !hexadecimal || !KEY_DIGITS.contains(&key.len()) {
+            return Err(Error::input(
+                path,
+                format!(
+                    "a claim key is {} to {} hexadecimal digits",
+                    KEY_DIGITS.start(),
+                    KEY_DIGITS.end()
+                ),
+            ));
+        }
+        Ok(Self(key))
+    }
+}
+
+// A lease could be derived from it.
+impl std::fmt::Debug for ClaimKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClaimKey(…)")
     }
 }
 
@@ -91,6 +133,14 @@ mod tests {
         assert_eq!(seconds(Some(9)), None);
         assert_eq!(seconds(Some(901)), None);
         assert_eq!(seconds(Some(-60)), None);
+    }
+
+    #[test]
+    fn a_claim_key_that_could_be_guessed_is_refused() {
+        let parsed = |key: &str| ClaimKey::parse("claimKey", key.to_owned()).is_ok();
+        assert!(parsed(&"aF".repeat(16)) && parsed(&"0".repeat(64)));
+        assert!(!parsed("") && !parsed(&"a".repeat(31)) && !parsed(&"a".repeat(65)));
+        assert!(!parsed(&"g".repeat(32)) && !parsed(&"é".repeat(16)));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! or when the operator asks a second time. Does not own what a task hands back when it ends.
 //!
 //! Always: a task is started by [`Shutdown::spawn`] and nowhere else, so none outlives the
-//! process's drain; a panic in one is logged with its name and ends only that task.
+//! process's drain; a panic in one is logged with its name and ends only that task, unless the
+//! process is nothing without it ([`Shutdown::spawn_vital`]).
 //!
 //! Parts that depend on others get a `Shutdown` of their own, and are drained first: a worker
 //! before the object store that it reads from.
@@ -13,6 +14,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -29,6 +31,7 @@ pub struct Shutdown {
     soft: CancellationToken,
     hard: CancellationToken,
     tasks: TaskTracker,
+    failed: Arc<OnceLock<&'static str>>,
 }
 
 /// Why a task has no result.
@@ -100,6 +103,30 @@ impl Shutdown {
             }
         };
         tokio::spawn(self.tasks.track_future(guarded))
+    }
+
+    /// Starts a task that the process is nothing without: where it panics, or ends before the shutdown has begun,
+    /// the shutdown begins, and [`Shutdown::failed`] names it.
+    pub fn spawn_vital<F>(&self, name: &'static str, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shutdown = self.clone();
+        drop(self.spawn(name, async move {
+            let end = AssertUnwindSafe(future).catch_unwind().await;
+            if end.is_err() || !shutdown.has_begun() {
+                shutdown.failed.get_or_init(|| name);
+                shutdown.begin();
+            }
+            if let Err(panic) = end {
+                std::panic::resume_unwind(panic);
+            }
+        }));
+    }
+
+    /// The first vital task that ended before its time.
+    pub fn failed(&self) -> Option<&'static str> {
+        self.failed.get().copied()
     }
 
     /// Begins the shutdown, waits for the tasks as long as `grace` lasts, then ends the rest.
@@ -228,6 +255,25 @@ mod tests {
             Drained::Cleanly
         );
         assert_eq!(task.await.ok(), Some(Err(Lost::Panicked)));
+    }
+
+    #[tokio::test]
+    async fn a_vital_task_that_panics_or_ends_early_begins_the_shutdown_and_is_named() {
+        let panics = async { panic!("on purpose") };
+        let ends = std::future::ready(());
+        for task in [panics.boxed(), ends.boxed()] {
+            let shutdown = Shutdown::new();
+            shutdown.spawn_vital("vital", task);
+            shutdown.soft().cancelled().await;
+            assert_eq!(shutdown.failed(), Some("vital"));
+            let drained = shutdown.drain(Duration::from_secs(30)).await;
+            assert_eq!(drained, Drained::Cleanly);
+        }
+        let shutdown = Shutdown::new();
+        let soft = shutdown.soft().clone();
+        shutdown.spawn_vital("polite", async move { soft.cancelled().await });
+        shutdown.drain(Duration::from_secs(30)).await;
+        assert_eq!(shutdown.failed(), None);
     }
 
     #[tokio::test]

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 pub(crate) use body::Slice;
 pub(crate) use refusal::StoreError;
@@ -23,6 +25,9 @@ use super::patience::Patience;
 const SILENCE: Duration = Duration::from_mins(1);
 /// The slowest connection that is put up with, in bytes a second.
 const SLOWEST: u64 = 50_000;
+
+/// The most bytes that the system may have taken and not sent yet.
+const BUFFERED: u64 = 8 << 20;
 
 /// How often bytes are sent again at once when no answer to them arrived.
 const ASKED_AT_ONCE: u32 = 4;
@@ -83,16 +88,21 @@ impl Objects {
         let method = place.method.unwrap_or("PUT").as_bytes();
         let method = reqwest::Method::from_bytes(method).map_err(StoreError::request)?;
         let slowest = SILENCE + Duration::from_secs(slice.length / SLOWEST);
+        let (taken, pieces) = watch::channel(());
         let request = self
             .http
             .request(method, place.url)
             .headers(headers(place.headers, slice.length)?)
             .timeout(slowest)
-            .body(slice.body().await?);
-        let error = match request.send().await {
+            .body(slice.body(taken).await?);
+        let answer = tokio::select! {
+            answer = request.send() => answer.map_err(StoreError::from_http),
+            () = stalled(pieces, slice.length) => Err(StoreError::stalled()),
+        };
+        let error = match answer {
             Ok(response) if response.status().is_success() => return Ok(()),
             Ok(response) => StoreError::of(response).await,
-            Err(error) => StoreError::from_http(error),
+            Err(error) => error,
         };
         // A file that became shorter breaks off the request, and one that was rewritten has
         // another digest: the file is the cause, whatever the store makes of it.
@@ -132,6 +142,16 @@ impl Get {
             .await
             .map_err(|_| StoreError::silent())?
             .map_err(StoreError::from_http)
+    }
+}
+
+/// Returns when no piece of a body was taken for [`SILENCE`], or when no answer can come any more after the last.
+async fn stalled(mut pieces: watch::Receiver<()>, length: u64) {
+    while let Ok(piece) = timeout(SILENCE, pieces.changed()).await {
+        if piece.is_err() {
+            let buffered = Duration::from_secs(length.min(BUFFERED) / SLOWEST);
+            return sleep(SILENCE + buffered).await;
+        }
     }
 }
 
@@ -190,6 +210,38 @@ mod tests {
             }
         });
         format!("http://{address}/objects/1")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_stops_taking_a_large_file_is_left_after_a_minute() {
+        const LENGTH: u64 = 1 << 30;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/objects/1", listener.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("film.bin");
+        std::fs::File::create(&file)
+            .and_then(|file| file.set_len(LENGTH))
+            .unwrap();
+        let slice = Slice {
+            modified: file.metadata().unwrap().modified().ok(),
+            file,
+            offset: 0,
+            length: LENGTH,
+            file_size: LENGTH,
+        };
+        let patience = Patience::new(Screen::recording(), Duration::ZERO);
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let objects = Objects::new(http, patience);
+        let place = Place {
+            url: &url,
+            method: None,
+            headers: &[],
+        };
+        let begun = tokio::time::Instant::now();
+        // Nobody reads what the system takes for the listener.
+        let put = objects.put_once(place, &slice).await;
+        assert_eq!(put, Err(StoreError::stalled()));
+        assert!(begun.elapsed() < SILENCE * 3, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 //! Owns the one pass (`pass`), the virus scan ([`antivirus`]), format identification (`format`)
 //! and the report. Does not own what follows from a result: the API decides.
 //!
-//! Always: an object that could not be read is reported as such only when no attempt is left;
+//! Always: an object that could not be read, or an engine that did not answer, is reported as such
+//! only when no attempt is left;
 //! a report carries the `ETag` of the content that was seen.
 
 pub mod antivirus;
@@ -41,6 +42,9 @@ pub(crate) async fn run(
     };
     let report = match seen {
         Ok(seen) => {
+            if !lease.is_last_attempt() {
+                answered(seen.scan.as_ref())?;
+            }
             let engines = Engines {
                 format: format::engine(deps.signatures),
                 antivirus: seen
@@ -70,6 +74,14 @@ pub(crate) async fn run(
     let outcome = deps.check_reports.submit(report).await?;
     accepted(&outcome.report)?;
     Ok(outcome.next)
+}
+
+/// Whether another attempt could learn more: an engine that is away may come back.
+fn answered(scan: Option<&antivirus::Scan>) -> Result<(), JobError> {
+    match scan.map(|scan| &scan.verdict) {
+        Some(antivirus::Verdict::Unavailable(why)) => Err(JobError::Retry(why.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// Who looked, where nobody did.

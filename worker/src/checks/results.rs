@@ -139,7 +139,9 @@ fn antivirus(scan: &Scan, seen: &Seen) -> Finding {
             Some("the engine did not look at every byte".to_owned()),
         ),
         Verdict::Infected(name) => (ResultStatus::Failed, Some(name.clone())),
-        Verdict::Inconclusive(why) => (ResultStatus::Inconclusive, Some(why.clone())),
+        Verdict::Inconclusive(why) | Verdict::Unavailable(why) => {
+            (ResultStatus::Inconclusive, Some(why.clone()))
+        }
     };
     Finding {
         status,

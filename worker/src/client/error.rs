@@ -54,6 +54,12 @@ impl ApiError {
         }
     }
 
+    /// Whether the API is of a version that has no input field of this name.
+    pub(crate) fn knows_no(&self, field: &str) -> bool {
+        let unknown = format!("unknown field \"{field}\"");
+        matches!(self, Self::Refused { message, .. } if message.contains(&unknown))
+    }
+
     /// Whether the token was not taken.
     pub(crate) fn is_unauthenticated(&self) -> bool {
         match self {

@@ -44,7 +44,8 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
+            // The API gives up after 60 s by itself, and says so.
+            request_timeout: Duration::from_secs(75),
             retry: Policy {
                 first: Duration::from_millis(200),
                 cap: Duration::from_secs(5),
@@ -125,6 +126,25 @@ impl HttpApi {
         .await
     }
 
+    /// Claims jobs under a key, by which a request that is sent again is known.
+    async fn claim(
+        &self,
+        jobs: &[JobId],
+        lease: Duration,
+        claim_key: Option<String>,
+    ) -> Result<Vec<Claim>, ApiError> {
+        use typed::claim_jobs::{ClaimJobsInput, Variables};
+        let input = ClaimJobsInput {
+            job_ids: jobs.iter().map(ToString::to_string).collect(),
+            worker: self.worker.clone(),
+            lease_seconds: seconds(lease),
+            claim_key,
+        };
+        let answer = self.ask::<ClaimJobs>(Variables { input }).await?;
+        let claims = answer.claim_jobs.claims.into_iter();
+        claims.map(Claim::try_from).collect()
+    }
+
     async fn ask_once<Q: GraphQLQuery>(
         &self,
         body: &QueryBody<Q::Variables>,
@@ -192,15 +212,12 @@ fn seconds(lease: Duration) -> Option<i64> {
 #[async_trait]
 impl Api for HttpApi {
     async fn claim_jobs(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Claim>, ApiError> {
-        use typed::claim_jobs::{ClaimJobsInput, Variables};
-        let input = ClaimJobsInput {
-            job_ids: jobs.iter().map(ToString::to_string).collect(),
-            worker: self.worker.clone(),
-            lease_seconds: seconds(lease),
-        };
-        let answer = self.ask::<ClaimJobs>(Variables { input }).await?;
-        let claims = answer.claim_jobs.claims.into_iter();
-        claims.map(Claim::try_from).collect()
+        let key = hex::encode(rand::random::<[u8; 16]>());
+        match self.claim(jobs, lease, Some(key)).await {
+            // An API of the version before, which a rollout replaces beside its workers.
+            Err(error) if error.knows_no("claimKey") => self.claim(jobs, lease, None).await,
+            answer => answer,
+        }
     }
 
     async fn extend_leases(

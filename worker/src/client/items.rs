@@ -64,8 +64,6 @@ pub struct ExportItem {
     pub last_modified: Option<DateTime<Utc>>,
     /// Where the bytes are.
     pub object: ObjectLocation,
-    /// The transfer that it came with.
-    pub transfer_reference: String,
     /// PUID and name of its format.
     pub format: Option<ItemFormat>,
     /// The newest format check.

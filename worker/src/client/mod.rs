@@ -4,7 +4,8 @@
 //! done with an answer (`consumer`, `checks`, `dispositions`, `exports`).
 //!
 //! Always: every operation is checked against `schema.graphql` when this crate is built, and
-//! may be repeated without harm, so a request whose answer was lost is sent again.
+//! may be repeated without harm, so a request whose answer was lost is sent again. A claim is told
+//! from another by a key that is made up for each (`a_claim_is_sent_again_under_the_same_key`).
 
 mod batch;
 mod credentials;
@@ -34,11 +35,11 @@ pub use reports::{
     FormatBasis, FormatEvidence, FormatMatch, Measured, ReportOutcome, ReportStatus, ResultStatus,
     UploadOutcome,
 };
-pub use token::{StaticToken, TokenSource};
+pub use token::TokenSource;
 pub use typed::documents;
 pub use work::{
-    CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionKind, DispositionWork, ExportEvidence,
-    ExportWork, Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
+    CheckToRun, CheckWork, Claim, ClaimOutcome, DispositionWork, ExportEvidence, ExportWork,
+    Extended, FixityWork, Granted, Lease, LeaseKey, ObjectLocation, Work,
 };
 
 /// What a worker may ask of the API.

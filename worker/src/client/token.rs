@@ -14,14 +14,3 @@ pub trait TokenSource: Send + Sync + 'static {
     /// The API did not take this token: give another next time.
     fn refused(&self, _token: &SecretString) {}
 }
-
-/// Always the same token.
-#[derive(Debug, Clone)]
-pub struct StaticToken(pub SecretString);
-
-#[async_trait]
-impl TokenSource for StaticToken {
-    async fn token(&self) -> Result<SecretString, ApiError> {
-        Ok(self.0.clone())
-    }
-}

@@ -7,10 +7,10 @@ use graphql_client::GraphQLQuery;
 
 use super::{
     ApiError, CheckReport, CheckResult, CheckStatus, CheckToRun, CheckWork, Claim, ClaimOutcome,
-    DispositionKind, DispositionOutcome, DispositionWork, Evidence, ExportEvent, ExportEvidence,
-    ExportItem, ExportReport, ExportReportStatus, ExportWork, FailureKind, FixityReport,
-    FixityWork, FormatBasis, FormatEvidence, Granted, ItemCheck, ItemFormat, Lease, LeaseKey,
-    ObjectLocation, ReportStatus, ResultStatus, UploadOutcome as UploadReportStatus, Work,
+    DispositionOutcome, DispositionWork, Evidence, ExportEvent, ExportEvidence, ExportItem,
+    ExportReport, ExportReportStatus, ExportWork, FailureKind, FixityReport, FixityWork,
+    FormatBasis, FormatEvidence, Granted, ItemCheck, ItemFormat, Lease, LeaseKey, ObjectLocation,
+    ReportStatus, ResultStatus, UploadOutcome as UploadReportStatus, Work,
 };
 
 type BigInt = u64;
@@ -30,7 +30,7 @@ macro_rules! operations {
             response_derives = "Debug",
             skip_serializing_none,
             extern_enums(
-                "CheckStatus", "ClaimOutcome", "DispositionKind", "DispositionOutcome",
+                "CheckStatus", "ClaimOutcome", "DispositionOutcome",
                 "ExportReportStatus", "FailureKind", "FormatBasis", "ReportStatus", "ResultStatus",
                 "UploadReportStatus"
             )
@@ -121,7 +121,6 @@ macro_rules! claim_from {
                 use $module::ClaimFieldsWork as Typed;
                 Ok(match work {
                     Typed::CheckWork(work) => Self::Check(CheckWork {
-                        version: id(&work.version_id)?,
                         file_name: work.file_name,
                         size: work.size,
                         sha256: work.sha256,
@@ -133,15 +132,11 @@ macro_rules! claim_from {
                             .collect(),
                     }),
                     Typed::DispositionWork(work) => Self::Disposition(DispositionWork {
-                        version: id(&work.version_id)?,
-                        kind: work.kind,
                         size: work.size,
                         source: work.source.into(),
                         target: work.target.into(),
                     }),
                     Typed::FixityWork(work) => Self::Fixity(FixityWork {
-                        check: id(&work.check_id)?,
-                        size: work.size,
                         object: work.object.into(),
                     }),
                     Typed::ExportWork(work) => Self::Export(ExportWork {
@@ -149,7 +144,6 @@ macro_rules! claim_from {
                         reference: work.reference,
                         target: work.target.into(),
                         files: u64::from(count(work.files)?),
-                        bytes: work.bytes,
                         as_of: work.as_of,
                         bag_info: work
                             .bag_info
@@ -187,7 +181,6 @@ impl TryFrom<export_items::ExportItemsExportItemsNodes> for ExportItem {
             sha512: item.sha512,
             last_modified: item.last_modified,
             object: item.object.into(),
-            transfer_reference: item.transfer_reference,
             format: item.format.map(|format| ItemFormat {
                 puid: format.puid,
                 name: format.name,

@@ -3,7 +3,7 @@
 //! Always: whoever holds a [`Work`] holds the lease that came with it.
 
 use chrono::{DateTime, Utc};
-use contract::{ExportId, FixityCheckId, JobId, VersionId};
+use contract::{ExportId, JobId};
 use serde::{Deserialize, Serialize};
 
 /// What became of the wish to have a job.
@@ -115,8 +115,6 @@ pub struct ObjectLocation {
 /// Checks to run on a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckWork {
-    /// The version.
-    pub version: VersionId,
     /// What the depositor calls the file.
     pub file_name: String,
     /// The declared size.
@@ -138,23 +136,9 @@ pub struct CheckToRun {
     pub run: i64,
 }
 
-/// Why bytes are moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DispositionKind {
-    /// They were accepted.
-    Accept,
-    /// They are malware.
-    Quarantine,
-}
-
 /// Bytes to move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DispositionWork {
-    /// The version.
-    pub version: VersionId,
-    /// Why.
-    pub kind: DispositionKind,
     /// How many bytes.
     pub size: u64,
     /// From where, and of which `ETag`.
@@ -166,10 +150,6 @@ pub struct DispositionWork {
 /// Something that is kept, to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixityWork {
-    /// For which check.
-    pub check: FixityCheckId,
-    /// How many bytes there should be.
-    pub size: u64,
     /// Where it is. No `ETag`: whatever stands there now is what is kept.
     pub object: ObjectLocation,
 }
@@ -185,8 +165,6 @@ pub struct ExportWork {
     pub target: ObjectLocation,
     /// How many files.
     pub files: u64,
-    /// How many bytes of payload.
-    pub bytes: u64,
     /// The only time that goes into the bag.
     pub as_of: DateTime<Utc>,
     /// Elements of `bag-info.txt`, in their order.

@@ -18,9 +18,12 @@ pub(super) async fn keep(
     receipt: Option<&Receipt>,
     lease: Duration,
 ) -> Interrupt {
+    let third = lease / 3;
     let mut until = Instant::now() + lease;
+    let mut pause = third;
     loop {
-        sleep(lease / 3).await;
+        sleep(pause).await;
+        pause = third;
         let asked = Instant::now();
         let message = async {
             if let Some(receipt) = receipt {
@@ -28,7 +31,7 @@ pub(super) async fn keep(
             }
         };
         let keys = [key.clone()];
-        let extended = timeout_at(until, api.extend_leases(&keys, lease));
+        let extended = timeout_at(until.min(asked + third), api.extend_leases(&keys, lease));
         let (extended, ()) = tokio::join!(extended, message);
         match extended {
             Ok(Ok(outcomes)) => match outcomes.iter().find(|outcome| outcome.job == key.job) {
@@ -39,7 +42,8 @@ pub(super) async fn keep(
             },
             Ok(Err(error)) if !error.is_retryable() => return Interrupt::Lost,
             Ok(Err(error)) => tracing::warn!(job = %key.job, %error, "the lease was not extended"),
-            Err(_) => return Interrupt::Lost,
+            // A connection that died unnoticed is left for another.
+            Err(_) => pause = Duration::ZERO,
         }
         if Instant::now() >= until {
             return Interrupt::Lost;

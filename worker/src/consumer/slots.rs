@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How many exports may wait in a worker. They cost no more than a lease that is kept.
 const WAITING_EXPORTS: usize = 16;
 
 /// How many fixity checks may wait in a worker; the API announces fewer.
 const WAITING_FIXITY: usize = 64;
+
+/// How long they wait before they are handed back: another worker may have a place.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a free place waits for others, so that small jobs are received and claimed together.
 const LINGER: Duration = Duration::from_millis(5);
@@ -50,7 +53,8 @@ impl Beside {
     async fn exchange(&self, permit: Permit) -> Option<Permit> {
         drop(permit);
         let _waiting = self.waiting.clone().try_acquire_owned().ok()?;
-        self.places.clone().acquire_owned().await.ok()
+        let place = timeout(PATIENCE, self.places.clone().acquire_owned());
+        place.await.ok()?.ok()
     }
 }
 
@@ -86,12 +90,12 @@ impl Slots {
         permits
     }
 
-    /// Exchanges a place for one of an export. `None`: too many exports wait already.
+    /// Exchanges a place for one of an export. `None`: too many exports wait already, or none has ended in time.
     pub(super) async fn for_export(&self, permit: Permit) -> Option<Permit> {
         self.exports.exchange(permit).await
     }
 
-    /// Exchanges a place for one of a fixity check. `None`: too many wait already.
+    /// Exchanges a place for one of a fixity check. `None`: too many wait already, or none has ended in time.
     pub(super) async fn for_fixity(&self, permit: Permit) -> Option<Permit> {
         self.fixity.exchange(permit).await
     }
@@ -137,6 +141,20 @@ mod tests {
         assert_eq!(slots.take(1).await.len(), 1, "the place is free again");
         drop(first);
         assert!(second.await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_finds_no_place_in_half_a_minute_is_left_to_another_worker() {
+        let slots = Slots::new(2, 1, 1);
+        let _export = slots.for_export(slots.take(1).await.remove(0)).await;
+        let _fixity = slots.for_fixity(slots.take(1).await.remove(0)).await;
+        let begun = Instant::now();
+        let export = slots.for_export(slots.take(1).await.remove(0));
+        let fixity = slots.for_fixity(slots.take(1).await.remove(0));
+        let (export, fixity) = tokio::join!(export, fixity);
+        assert!(export.is_none() && fixity.is_none());
+        assert!(begun.elapsed() >= PATIENCE && begun.elapsed() < PATIENCE * 2);
+        assert_eq!(slots.take(2).await.len(), 2, "nothing is held any longer");
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,6 +20,9 @@ const LARGEST_PART: u64 = 5 * 1024 * 1024 * 1024;
 
 const MIB: u64 = 1024 * 1024;
 
+/// The parts that are under way together have at most so many bytes, unless one has more.
+const UNDER_WAY: usize = 128 * 1024 * 1024;
+
 /// How long each part of an archive of this length is.
 pub(super) fn part_size(archive_len: u64, smallest: usize) -> Result<usize, JobError> {
     let needed = archive_len.div_ceil(MOST_PARTS).div_ceil(MIB) * MIB;
@@ -27,6 +30,11 @@ pub(super) fn part_size(archive_len: u64, smallest: usize) -> Result<usize, JobE
         .ok()
         .filter(|size| *size as u64 <= LARGEST_PART)
         .ok_or_else(|| JobError::Fail("the package is larger than an object can be".to_owned()))
+}
+
+/// How many parts are under way at once: as many as are configured, and fewer the larger they are.
+pub(super) fn parallel(part_size: usize, configured: usize) -> usize {
+    configured.min(UNDER_WAY / part_size.max(1)).max(1)
 }
 
 /// Takes the archive's bytes.
@@ -113,7 +121,30 @@ pub(super) async fn upload(
     ReceiverStream::new(parts)
         .zip(futures::stream::iter(1..))
         .map(|(part, number)| async move { Ok(upload.put(number, part).await?) })
-        .buffer_unordered(parallel.max(1))
+        .buffer_unordered(parallel)
         .try_collect()
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1024 * MIB;
+
+    #[test]
+    fn the_parts_under_way_do_not_grow_with_the_package() {
+        for (archive_len, expected) in [
+            (0, 3),
+            (100 * GIB, 3),
+            (500 * GIB, 2),
+            (5_000 * GIB, 1),
+            (40_000 * GIB, 1),
+        ] {
+            let size = part_size(archive_len, 16 * 1024 * 1024).ok();
+            let parallel = size.map(|size| parallel(size, 3));
+            assert_eq!(parallel, Some(expected), "{archive_len}");
+        }
+        assert_eq!((parallel(1, 0), parallel(0, 2)), (1, 2));
+    }
 }

@@ -40,13 +40,15 @@ pub(super) async fn write(
     progress: &Progress,
 ) -> Result<Written, JobError> {
     let settings = &deps.config.export;
-    let (sink, filled) = Sink::new(parts::part_size(plan.archive_len, settings.part)?);
+    let part_size = parts::part_size(plan.archive_len, settings.part)?;
+    let parallel = parts::parallel(part_size, settings.parallel_parts);
+    let (sink, filled) = Sink::new(part_size);
     let (ahead, next) = mpsc::channel(1);
     // All three go on at once: fetching, putting in order, uploading.
     let ((), archived, parts) = tokio::try_join!(
         fetch(deps, items, ahead),
         archive(deps, (items, events), plan, sink, next, progress),
-        parts::upload(upload, filled, settings.parallel_parts),
+        parts::upload(upload, filled, parallel),
     )?;
     tracing::info!(
         export = %work.export, files = plan.oxum.streams, bytes = archived.size, "the package is written"

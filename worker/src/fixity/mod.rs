@@ -30,10 +30,7 @@ pub(crate) async fn run(deps: &Deps, lease: &Lease, work: &FixityWork) -> Result
             sha256: digests.sha256,
             sha512: digests.sha512,
         }),
-        // S3 says so of a missing object to those who may not list at large.
-        Err(ReadError::Object(
-            error @ (ObjectError::Missing | ObjectError::Refused { status: 403, .. }),
-        )) => {
+        Err(ReadError::Object(error)) if error.may_mean_missing() => {
             absent(deps, work, &error).await?;
             None
         }

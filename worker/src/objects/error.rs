@@ -37,6 +37,12 @@ impl ObjectError {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// Whether it may say that there is no such object. S3 says 403 of a missing one to those who may not list at
+    /// large, and 404 also of a bucket or an upload; [`super::Objects::is_listed`] tells.
+    pub(crate) fn may_mean_missing(&self) -> bool {
+        matches!(self, Self::Missing | Self::Refused { status: 403, .. })
+    }
+
     pub(crate) fn unexpected(what: &str) -> Self {
         Self::Unavailable(format!("it answered with {what}"))
     }

@@ -31,6 +31,14 @@ const PATIENCE: Policy = Policy {
     attempts: NonZeroU32::MAX,
 };
 
+/// How long a message that could not be told stays hidden, by how often it was received: the queue gives it up
+/// after a number of receives, which must not be used up by an API that is away for some minutes.
+const AGAIN: Policy = Policy {
+    first: Duration::from_millis(500),
+    cap: Duration::from_mins(5),
+    attempts: NonZeroU32::MAX,
+};
+
 /// Passes notifications on until the shutdown begins.
 pub async fn run(api: Arc<dyn Api>, queue: Arc<dyn Queue>, wait: Duration, shutdown: &Shutdown) {
     let mut failures = 0;
@@ -79,8 +87,9 @@ async fn turn(api: &dyn Api, queue: &dyn Queue, wait: Duration) -> Result<(), St
         Err(error) => {
             delete(queue, &settled).await;
             for (message, _) in &told {
+                let hidden = AGAIN.ceiling(message.receive_count);
                 // Where that fails too, it comes again when its time is over.
-                drop(queue.extend(&message.receipt, Duration::ZERO).await);
+                drop(queue.extend(&message.receipt, hidden).await);
             }
             return Err(error.to_string());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use worker::checks::antivirus::NoEngine;
 use worker::client::{CheckResult, CheckWork, Evidence, FailureKind, ResultStatus, Work};
 
-use crate::world::{Infected, Status, Trusting, World, noise, sha256, sha512};
+use crate::world::{Down, Infected, Status, Trusting, World, noise, sha256, sha512};
 
 fn result<'a>(results: &'a [CheckResult], kind: &str) -> &'a CheckResult {
     results.iter().find(|result| result.kind == kind).unwrap()
@@ -189,6 +189,30 @@ async fn identifying_alone_sees_that_the_bytes_are_no_longer_those_that_were_dec
     assert_eq!(results[0].status, ResultStatus::Inconclusive);
     let detail = results[0].detail.as_ref().unwrap();
     assert!(detail.contains(&sha256(b"changed")), "{detail}");
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_is_waited_for_and_only_the_last_attempt_is_inconclusive() {
+    let mut world = World::new().await;
+    world.scanner = Arc::new(Down);
+    let work = world.check(1, "a.txt", b"text").await;
+    let job = world.job(1, Work::Check(work)).await;
+    for attempt in 1..=2 {
+        world
+            .work_until(|api| api.job(job).failures.len() == attempt)
+            .await;
+        let said = world.api.job(job);
+        let (kind, reason) = &said.failures[attempt - 1];
+        assert_eq!(*kind, FailureKind::Retry);
+        assert_eq!(reason, "clamd was not reached");
+        assert!(said.checks.is_empty());
+        world.announce(job).await;
+    }
+    world.work().await;
+    let results = world.api.job(job).checks.remove(0).results;
+    let scan = result(&results, "ANTIVIRUS");
+    assert_eq!(scan.status, ResultStatus::Inconclusive);
+    assert_eq!(result(&results, "CHECKSUM").status, ResultStatus::Passed);
 }
 
 #[tokio::test]

@@ -146,12 +146,13 @@ async fn scan_by(act: Act) -> Scan {
 
 #[tokio::test]
 async fn only_a_whole_stream_with_an_ok_is_clean() {
-    let inconclusive: Option<Verdict> = None;
+    let inconclusive = Verdict::Inconclusive(String::new());
+    let unavailable = Verdict::Unavailable(String::new());
     for (act, expected, looked, reason) in [
-        (Act::Say("2: stream: OK\0"), Some(Verdict::Clean), SIZE, ""),
+        (Act::Say("2: stream: OK\0"), Verdict::Clean, SIZE, ""),
         (
             Act::Say("2: stream: Ours.UNOFFICIAL FOUND\0"),
-            Some(Verdict::Infected("Ours.UNOFFICIAL".to_owned())),
+            Verdict::Infected("Ours.UNOFFICIAL".to_owned()),
             SIZE,
             "",
         ),
@@ -186,17 +187,19 @@ async fn only_a_whole_stream_with_an_ok_is_clean() {
             0,
             "",
         ),
-        (Act::CloseAfter(0, ""), inconclusive.clone(), 0, ""),
-        (Act::CloseAfter(SIZE, ""), inconclusive.clone(), 0, ""),
-        (Act::Hang, inconclusive.clone(), 0, "in time"),
-        (Act::Silent, inconclusive.clone(), 0, "not reached"),
-        (Act::NotClamd, inconclusive.clone(), 0, "not clamd"),
+        (Act::CloseAfter(0, ""), unavailable.clone(), 0, ""),
+        (Act::CloseAfter(SIZE, ""), unavailable.clone(), 0, ""),
+        (Act::Hang, unavailable.clone(), 0, "in time"),
+        (Act::Silent, unavailable.clone(), 0, "not reached"),
+        (Act::NotClamd, unavailable.clone(), 0, "not clamd"),
     ] {
         let scan = scan_by(act).await;
         match (&scan.verdict, expected) {
-            (verdict, Some(expected)) => assert_eq!(*verdict, expected, "{act:?}"),
-            (Verdict::Inconclusive(why), None) => assert!(why.contains(reason), "{act:?}: {why}"),
-            (verdict, None) => panic!("{act:?}: {verdict:?}"),
+            (Verdict::Inconclusive(why), Verdict::Inconclusive(_))
+            | (Verdict::Unavailable(why), Verdict::Unavailable(_)) => {
+                assert!(why.contains(reason), "{act:?}: {why}");
+            }
+            (verdict, expected) => assert_eq!(*verdict, expected, "{act:?}"),
         }
         assert_eq!(scan.bytes_looked, looked, "{act:?}");
         assert_eq!(scan.engine.name, "ClamAV");
@@ -211,7 +214,7 @@ async fn a_clamd_that_takes_nothing_is_given_up() {
     let size = 64 * 1024 * 1024;
     tokio::select! {
         scan = scan(clamd, size, size) => {
-            assert!(matches!(scan.verdict, Verdict::Inconclusive(_)), "{scan:?}");
+            assert!(matches!(scan.verdict, Verdict::Unavailable(_)), "{scan:?}");
             assert_eq!(scan.bytes_looked, 0);
         }
         _ = serve(&listener, Act::TakeNothing) => panic!("it took something"),
@@ -281,7 +284,7 @@ async fn where_no_clamd_listens_nothing_is_clean() {
     let (dead, address) = listen().await;
     drop(dead);
     let scan = scan(Clamd::new(settings(vec![address])), SIZE, SIZE).await;
-    assert!(matches!(scan.verdict, Verdict::Inconclusive(_)));
+    assert!(matches!(scan.verdict, Verdict::Unavailable(_)));
     assert_eq!(scan.bytes_looked, 0);
 }
 

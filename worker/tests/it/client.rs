@@ -176,10 +176,46 @@ async fn claims_of_every_kind_are_understood() {
     let (body, token) = &asked[0];
     assert_eq!(token, "Bearer token 0");
     assert_eq!(body["operationName"], "ClaimJobs");
+    let key = &body["variables"]["input"]["claimKey"];
     assert_eq!(
         body["variables"]["input"],
-        json!({"jobIds": jobs, "worker": "worker-1", "leaseSeconds": 60})
+        json!({"jobIds": jobs, "worker": "worker-1", "leaseSeconds": 60, "claimKey": key})
     );
+}
+
+#[tokio::test]
+async fn a_claim_is_sent_again_under_the_same_key() {
+    let nothing = json!({"data": {"claimJobs": {"claims": []}}});
+    let answers = [(503, json!(null)), (200, nothing.clone()), (200, nothing)];
+    let (done, asked) = ask(answers, async |api| {
+        for _ in 0..2 {
+            api.claim_jobs(&[job(1)], Duration::from_mins(1)).await?;
+        }
+        Ok(())
+    })
+    .await;
+    done.unwrap();
+    let keys: Vec<&str> = asked
+        .iter()
+        .map(|(body, _)| body["variables"]["input"]["claimKey"].as_str().unwrap())
+        .collect();
+    assert_eq!((keys[0].len(), keys[0]), (32, keys[1]));
+    assert_ne!(keys[1], keys[2]);
+}
+
+#[tokio::test]
+async fn an_api_of_the_version_before_is_asked_without_a_key() {
+    let message = "Invalid value for argument \"input\", unknown field \"claimKey\" of type \"ClaimJobsInput\"";
+    let extensions = json!({"code": "BAD_USER_INPUT"});
+    let refused = json!({"errors": [{"message": message, "extensions": extensions}]});
+    let nothing = json!({"data": {"claimJobs": {"claims": []}}});
+    let (claims, asked) = ask([(400, refused), (200, nothing)], async |api| {
+        api.claim_jobs(&[job(1)], Duration::from_mins(1)).await
+    })
+    .await;
+    assert_eq!(claims, Ok(Vec::new()));
+    let (body, _) = &asked[1];
+    assert_eq!(body["variables"]["input"].get("claimKey"), None);
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{JobId, VersionId};
+use contract::JobId;
 use runtime::queue::Queue;
 use runtime::shutdown::{Drained, Shutdown};
 use uuid::Uuid;
-use worker::client::{DispositionKind, DispositionWork, FailureKind, ObjectLocation, Work};
+use worker::client::{DispositionWork, FailureKind, ObjectLocation, Work};
 
 use crate::world::{LONG, PanicsOnce, Status, Waits, World};
 
@@ -171,8 +171,6 @@ async fn a_disposition_that_follows_from_checks_is_done_under_its_own_lease() {
     let world = World::new().await;
     let check = world.check(1, "a.txt", b"text").await;
     let disposition = DispositionWork {
-        version: VersionId(Uuid::from_u128(1)),
-        kind: DispositionKind::Accept,
         size: 4,
         source: check.object.clone(),
         target: ObjectLocation {

@@ -2,9 +2,7 @@
 
 use contract::VersionId;
 use uuid::Uuid;
-use worker::client::{
-    DispositionKind, DispositionOutcome, DispositionWork, FailureKind, ObjectLocation, Work,
-};
+use worker::client::{DispositionOutcome, DispositionWork, FailureKind, ObjectLocation, Work};
 
 use crate::world::{Status, World, noise};
 
@@ -14,8 +12,6 @@ async fn disposition(world: &World, bytes: &[u8]) -> DispositionWork {
     let version = VersionId(Uuid::from_u128(5));
     let source = world.put("incoming", &version.to_string(), bytes).await;
     DispositionWork {
-        version,
-        kind: DispositionKind::Accept,
         size: bytes.len() as u64,
         target: ObjectLocation {
             bucket: "records".to_owned(),

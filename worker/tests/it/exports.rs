@@ -39,7 +39,6 @@ pub(crate) async fn item(
         sha512: sha512(bytes),
         last_modified: DateTime::from_timestamp(1_700_000_000, 0),
         object,
-        transfer_reference: "T-1".to_owned(),
         format: Some(ItemFormat {
             puid: "fmt/4".to_owned(),
             name: "Graphics Interchange Format".to_owned(),
@@ -75,7 +74,6 @@ fn export(world: &World) -> ExportWork {
             etag: None,
         },
         files: state.items.len() as u64,
-        bytes: state.items.iter().map(|item| item.size).sum(),
         as_of: DateTime::from_timestamp(1_763_600_000, 0).unwrap(),
         bag_info: vec![
             ("Source-Organization".to_owned(), "Archive".to_owned()),

@@ -8,6 +8,7 @@ mod client;
 mod consumer;
 mod credentials;
 mod dispositions;
+mod dispositions_lost;
 mod export_events;
 mod exports;
 mod faults;

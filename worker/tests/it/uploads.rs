@@ -1,14 +1,15 @@
 //! Notifications of the object store, from the queue to the API.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use runtime::queue::Queue;
+use async_trait::async_trait;
+use runtime::queue::{Depth, Outgoing, Queue, QueueError, Receipt, Received};
 use runtime::shutdown::Shutdown;
 use serde_json::json;
 use worker::uploads;
 
-use crate::world::{LONG, World};
+use crate::world::{FakeApi, LONG, World};
 
 fn event(keys: &[&str]) -> String {
     let record = |key: &&str| {
@@ -71,6 +72,65 @@ async fn what_could_not_be_told_is_told_again() {
     world.say(&event(&["version_1"])).await;
     world.api.state().unreachable = 1;
     assert_eq!(pass_on(&world, 1).await, ["version_1"]);
+}
+
+/// A queue with one message, which counts up to 20 receives; then the shutdown begins.
+struct Patient {
+    hidden: Mutex<Vec<Duration>>,
+    shutdown: Shutdown,
+}
+
+#[async_trait]
+impl Queue for Patient {
+    async fn send(&self, _: &[Outgoing]) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn receive(
+        &self,
+        _: usize,
+        _: Duration,
+        _: Duration,
+    ) -> Result<Vec<Received>, QueueError> {
+        Ok(vec![Received {
+            receipt: Receipt::new("r"),
+            body: event(&["version_1"]),
+            receive_count: u32::try_from(self.hidden.lock().unwrap().len()).unwrap() + 1,
+        }])
+    }
+
+    async fn extend(&self, _: &Receipt, visibility: Duration) -> Result<(), QueueError> {
+        let mut hidden = self.hidden.lock().unwrap();
+        hidden.push(visibility);
+        if hidden.len() == 20 {
+            self.shutdown.begin();
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, _: &[Receipt]) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        Ok(Depth::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_is_away_for_most_of_an_hour_uses_up_no_message() {
+    let shutdown = Shutdown::new();
+    let api = Arc::new(FakeApi::default());
+    api.state().unreachable = u32::MAX;
+    let queue = Arc::new(Patient {
+        hidden: Mutex::default(),
+        shutdown: shutdown.clone(),
+    });
+    uploads::run(api, queue.clone(), Duration::ZERO, &shutdown).await;
+    let hidden = queue.hidden.lock().unwrap();
+    assert_eq!(hidden[..3], [500, 1_000, 2_000].map(Duration::from_millis));
+    assert_eq!(hidden[19], Duration::from_mins(5));
+    assert!(hidden.iter().sum::<Duration>() >= Duration::from_mins(55));
 }
 
 #[tokio::test]

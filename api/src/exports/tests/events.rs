@@ -169,7 +169,7 @@ async fn what_happened_before_a_package_is_begun_is_sealed_for_it() {
         .unwrap();
     let job = JobId(job_of(&world, &export).await.id);
     let minute = Duration::from_mins(1);
-    let claims = crate::jobs::claim::claim(&world.app, &worker(), &[job], "w", minute).await;
+    let claims = crate::jobs::claim::claim(&world.app, &worker(), &[job], "w", minute, None).await;
     let claims = claims.unwrap();
     assert!(matches!(
         claims[0].answer,

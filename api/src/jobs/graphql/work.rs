@@ -16,7 +16,7 @@ use crate::{
     jobs::{
         claim::{self, Extended, Held, MAX_JOBS, MAX_LEASES},
         fail::{self, Failed, Failure},
-        lease,
+        lease::{self, ClaimKey},
         reported::{ReportStatus, Reported},
         work::{
             Answer, CheckWork, Claim, DispositionWork, FixityWork, Lease, ObjectLocation, Work,
@@ -234,6 +234,9 @@ pub struct ClaimJobsInput {
     worker: String,
     /// 10 to 900; 60 by default.
     lease_seconds: Option<i32>,
+    /// 32 to 64 hexadecimal digits, made up for this call: the same call with the same key, sent again because the
+    /// answer was lost, is answered with the leases that the first one took. Keep it secret: leases come from it.
+    claim_key: Option<String>,
 }
 
 /// One answer a job, in the order asked.
@@ -371,7 +374,11 @@ impl WorkMutation {
     ) -> Result<ClaimJobsPayload> {
         let ids = parse_list(&input.job_ids, "input.jobIds", MAX_JOBS)?;
         let length = lease::length("input.leaseSeconds", input.lease_seconds)?;
-        let claims = claim::claim(app(ctx)?, caller(ctx)?, &ids, &input.worker, length).await?;
+        let key = input.claim_key;
+        let key = key.map(|key| ClaimKey::parse("input.claimKey", key));
+        let (key, worker) = (key.transpose()?, input.worker);
+        let (app, caller) = (app(ctx)?, caller(ctx)?);
+        let claims = claim::claim(app, caller, &ids, &worker, length, key.as_ref()).await?;
         Ok(ClaimJobsPayload {
             claims: claims.into_iter().map(Into::into).collect(),
         })

@@ -12,9 +12,10 @@ use crate::{
     jobs::{
         Kind, Status,
         claim::{Held, claim, extend},
+        lease::ClaimKey,
         reported::ReportStatus,
         service, store,
-        work::{Answer, Work},
+        work::{Answer, Claim, Work},
     },
     testing::archivist,
 };
@@ -75,6 +76,49 @@ async fn a_job_is_given_to_one_worker_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_claim_whose_answer_was_lost_is_answered_again_on_the_same_attempt() {
+    let shop = Shop::new().await;
+    let version = shop.uploaded("a.pdf").await;
+    let job = JobId(shop.open(version.id, Kind::Check).await[0].id);
+    let key = |digit: &str| ClaimKey::parse("claimKey", digit.repeat(32)).expect("a key");
+    let lease = |mut claims: Vec<Claim>| match claims.remove(0).answer {
+        Answer::Claimed(lease, _) => lease,
+        other => panic!("{other:?}"),
+    };
+    let first = lease(shop.claim_with(&[job], Some(&key("a"))).await);
+    shop.pass(30);
+    let again = lease(shop.claim_with(&[job], Some(&key("a"))).await);
+    assert_eq!((&again.token, again.attempt), (&first.token, 1));
+    // It is counted from the answer that arrives.
+    assert_eq!(again.expires_at, first.expires_at + Duration::from_secs(30));
+    for other in [Some(&key("b")), None] {
+        let answer = &shop.claim_with(&[job], other).await[0].answer;
+        assert!(matches!(answer, Answer::Busy));
+    }
+    let held = Held {
+        job,
+        token: again.token,
+    };
+    let answer = shop.report(&held, all_passed(&version)).await;
+    assert_eq!(answer.status, ReportStatus::Applied);
+    let answer = &shop.claim_with(&[job], Some(&key("a"))).await[0].answer;
+    assert!(matches!(answer, Answer::NothingToDo));
+}
+
+#[tokio::test]
+async fn a_claim_is_not_repeated_by_its_key_when_its_lease_has_run_out() {
+    let shop = Shop::new().await;
+    let version = shop.uploaded("a.pdf").await;
+    let job = JobId(shop.open(version.id, Kind::Check).await[0].id);
+    let key = ClaimKey::parse("claimKey", "a".repeat(32)).expect("a key");
+    let first = &shop.claim_with(&[job], Some(&key)).await[0].answer;
+    assert!(matches!(first, Answer::Claimed(..)));
+    shop.pass(61);
+    let late = &shop.claim_with(&[job], Some(&key)).await[0].answer;
+    assert!(matches!(late, Answer::Busy));
+}
+
+#[tokio::test]
 async fn there_is_nothing_to_do_for_a_job_that_ended_or_never_was() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
@@ -116,6 +160,7 @@ async fn only_workers_take_jobs() {
         &[job],
         "me",
         Duration::from_mins(1),
+        None,
     )
     .await;
     assert!(matches!(refused, Err(Error::Forbidden(_))));

@@ -22,6 +22,7 @@ use crate::{
     jobs::{
         Job, Kind,
         claim::{Held, claim},
+        lease::ClaimKey,
         reported::Reported,
         store,
         work::{Answer, Claim, Work},
@@ -137,12 +138,17 @@ impl Shop {
     }
 
     pub(crate) async fn claim(&self, ids: &[JobId]) -> Vec<Claim> {
+        self.claim_with(ids, None).await
+    }
+
+    pub(crate) async fn claim_with(&self, ids: &[JobId], key: Option<&ClaimKey>) -> Vec<Claim> {
         claim(
             self.app(),
             &self.worker,
             ids,
             "worker-1",
             Duration::from_mins(1),
+            key,
         )
         .await
         .expect("claiming is allowed")

@@ -10,6 +10,7 @@
 mod server;
 mod service;
 mod store;
+mod unread;
 mod unsigned;
 
 pub use server::{ObjectServer, StartError, router};

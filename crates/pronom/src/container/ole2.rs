@@ -2,10 +2,10 @@
 //!
 //! Owns the allocation tables and the directory. Does not own what streams mean.
 //!
-//! Always: every chain of sectors has a bound, so that a loop in it ends; of a stream no more is read than was
-//! asked for.
+//! Always: every chain of sectors has a bound, so that a loop in it ends; what is held of a file is not much more
+//! than the file (`a_small_file_is_held_by_little`); of a stream no more is read than was asked for.
 
-use std::io;
+use std::{io, rc::Rc};
 
 use super::{Found, Progress};
 use crate::source::Source;
@@ -16,8 +16,8 @@ const END: u32 = 0xFFFF_FFFE;
 const NONE: u32 = 0xFFFF_FFFF;
 const ENTRY_LEN: usize = 128;
 const MAX_ENTRIES: usize = 100_000;
-/// Sectors of allocation table that are kept: enough for a file of 2 GB.
-const MAX_TABLE: usize = 32_768;
+/// Entries of an allocation table that are kept: enough for a file of 2 GB.
+const MAX_TABLE: usize = 1 << 22;
 const MINI_SHIFT: u32 = 6;
 /// More than this of one stream is not looked at.
 const MAX_STREAM: usize = 32 << 20;
@@ -36,6 +36,8 @@ pub(super) enum Error {
 
 struct Compound {
     shift: u32,
+    /// How many sectors the file has, the last of which may be cut off.
+    sectors: usize,
     table: Vec<u32>,
     mini_table: Vec<u32>,
     /// Sectors of the stream that small streams lie in.
@@ -77,20 +79,10 @@ pub(super) fn walk(
     let (compound, nodes) = open(source)?;
     let root = nodes.first().filter(|node| node.kind == ROOT);
     let root = root.ok_or(Error::Malformed("no root entry"))?;
-    let mut seen = vec![false; nodes.len()];
     let mut too_large = false;
-    let mut stack = vec![(root.child, String::new(), 0)];
-    while let Some((at, folder, depth)) = stack.pop() {
-        let Some(node) = nodes.get(at as usize).filter(|_| !seen[at as usize]) else {
-            continue;
-        };
-        seen[at as usize] = true;
-        stack.push((node.right, folder.clone(), depth));
-        stack.push((node.left, folder.clone(), depth));
-        let path = format!("{folder}{}", node.name.trim_matches(|c: char| c <= ' '));
-        if node.kind == STORAGE && depth < MAX_DEPTH {
-            stack.push((node.child, format!("{path}/"), depth + 1));
-        }
+    let mut descent = Descent::new(&nodes);
+    descent.push(root.child, &Rc::from(""), 0);
+    while let Some((node, path)) = descent.next() {
         found.encrypted |= is_encrypted(source, &compound, node, &path);
         let Some(need) = progress.need(&path) else {
             continue;
@@ -111,6 +103,50 @@ pub(super) fn walk(
     }
 }
 
+/// What of the directory is still to be visited.
+struct Descent<'a> {
+    nodes: &'a [Node],
+    seen: Vec<bool>,
+    /// Nodes, the folder that each lies in, and how deep.
+    stack: Vec<(usize, Rc<str>, usize)>,
+}
+
+impl<'a> Descent<'a> {
+    fn new(nodes: &'a [Node]) -> Self {
+        Self {
+            nodes,
+            seen: vec![false; nodes.len()],
+            stack: Vec::new(),
+        }
+    }
+
+    /// Adds a node, if there is one and it was not visited.
+    fn push(&mut self, at: u32, folder: &Rc<str>, depth: usize) {
+        let at = at as usize;
+        if self.seen.get(at) == Some(&false) {
+            self.stack.push((at, Rc::clone(folder), depth));
+        }
+    }
+
+    /// The next node and its path.
+    fn next(&mut self) -> Option<(&'a Node, String)> {
+        let (at, folder, depth) = loop {
+            let next = self.stack.pop()?;
+            if !std::mem::replace(&mut self.seen[next.0], true) {
+                break next;
+            }
+        };
+        let node = &self.nodes[at];
+        self.push(node.right, &folder, depth);
+        self.push(node.left, &folder, depth);
+        let path = format!("{folder}{}", node.name.trim_matches(|c: char| c <= ' '));
+        if node.kind == STORAGE && depth < MAX_DEPTH {
+            self.push(node.child, &format!("{path}/").into(), depth + 1);
+        }
+        Some((node, path))
+    }
+}
+
 fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
     let header = source.exact(0, HEADER_LEN)?.into_owned();
     if !header.starts_with(&MAGIC) {
@@ -120,8 +156,10 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
     if shift != 9 && shift != 12 {
         return Err(Error::Malformed("a sector size that does not exist"));
     }
+    let sectors = source.size().div_ceil(1 << shift).saturating_sub(1);
     let mut compound = Compound {
         shift,
+        sectors: usize::try_from(sectors).unwrap_or(usize::MAX),
         table: Vec::new(),
         mini_table: Vec::new(),
         mini: Vec::new(),
@@ -134,6 +172,9 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
             .extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
     }
     let directory = compound.chain(u32_at(&header, 48), MAX_ENTRIES)?;
+    if directory.len() > compound.sectors {
+        return Err(Error::Malformed("a directory that has no end"));
+    }
     let mut nodes = Vec::new();
     for sector in directory {
         let bytes = compound.sector(source, sector)?;
@@ -142,7 +183,7 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
             return Err(Error::TooLarge);
         }
     }
-    let mini_sectors = (u32_at(&header, 64) as usize).min(MAX_TABLE);
+    let mini_sectors = (u32_at(&header, 64) as usize).min(compound.most_of_table());
     for sector in compound.chain(u32_at(&header, 60), mini_sectors)? {
         let bytes = compound.sector(source, sector)?;
         compound
@@ -150,7 +191,7 @@ fn open(source: &mut Source<'_>) -> Result<(Compound, Vec<Node>), Error> {
             .extend((0..bytes.len()).step_by(4).map(|at| u32_at(&bytes, at)));
     }
     if let Some(root) = nodes.first() {
-        compound.mini = compound.chain(root.start, usize::MAX)?;
+        compound.mini = compound.chain(root.start, compound.sectors)?;
     }
     Ok((compound, nodes))
 }
@@ -162,7 +203,7 @@ fn table_sectors(
     header: &[u8],
 ) -> Result<Vec<u32>, Error> {
     let count = u32_at(header, 44) as usize;
-    if count == 0 || count > MAX_TABLE {
+    if count == 0 || count > compound.most_of_table() {
         return Err(Error::Malformed(
             "an allocation table of an impossible size",
         ));
@@ -211,13 +252,19 @@ impl Compound {
         Ok(bytes)
     }
 
+    /// How many sectors an allocation table can have.
+    fn most_of_table(&self) -> usize {
+        self.sectors.min((MAX_TABLE * 4) >> self.shift)
+    }
+
     fn chain(&self, start: u32, limit: usize) -> Result<Vec<u32>, Error> {
         follow(&self.table, start, limit)
     }
 
     /// The first `need` bytes of a stream.
     fn content(&self, source: &mut Source<'_>, node: &Node, need: usize) -> Result<Vec<u8>, Error> {
-        let wanted = usize::try_from(node.size).unwrap_or(usize::MAX).min(need);
+        let most = node.size.min(source.size());
+        let wanted = usize::try_from(most).unwrap_or(usize::MAX).min(need);
         let mut content = Vec::with_capacity(wanted);
         if node.size < self.cutoff {
             for mini in follow(
@@ -286,4 +333,49 @@ fn has_file_pass(records: &[u8]) -> bool {
             .unwrap_or_default();
     }
     false
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    const SWOLLEN: &[u8] = include_bytes!("../../tests/regressions/file/ole2-swollen-tables");
+    const DEEP: &[u8] = include_bytes!("../../tests/regressions/file/ole2-deep-names");
+
+    fn opened(file: &[u8]) -> Result<(Compound, Vec<Node>), Error> {
+        let mut random = file;
+        open(&mut Source::new(
+            [(0, file), (0, b"")],
+            &mut random,
+            file.len() as u64,
+        ))
+    }
+
+    #[test]
+    fn a_small_file_is_held_by_little() {
+        assert!(matches!(opened(SWOLLEN), Err(Error::Malformed(_))));
+        // As many sectors of tables as the file has sectors are believed.
+        let mut file = SWOLLEN.to_vec();
+        file[44..48].copy_from_slice(&3_u32.to_le_bytes());
+        let (compound, _) = opened(&file).unwrap();
+        assert_eq!(compound.sectors, 3);
+        assert_eq!(compound.table.len() * 4, 3 * 4096);
+        assert!(compound.mini_table.len() * 4 <= 3 * 4096);
+        assert!(compound.mini.len() <= 3);
+    }
+
+    #[test]
+    fn the_names_of_folders_are_held_once_however_many_nodes_lie_in_them() {
+        let (_, nodes) = opened(DEEP).unwrap();
+        let mut descent = Descent::new(&nodes);
+        descent.push(nodes[0].child, &Rc::from(""), 0);
+        let mut visited = 0;
+        while let Some((_, path)) = descent.next() {
+            visited += 1;
+            assert!(path.len() < 8192);
+            assert!(descent.stack.len() <= 1, "{}", descent.stack.len());
+        }
+        assert_eq!(visited, 1_000);
+    }
 }

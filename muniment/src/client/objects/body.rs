@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 
 use super::StoreError;
@@ -32,8 +34,9 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    /// The bytes: at once if they are few, else as they are sent.
-    pub(super) async fn body(&self) -> Result<reqwest::Body, StoreError> {
+    /// The bytes: at once if they are few, else as they are sent. `taken` is told of each piece that the connection
+    /// takes, and dropped when there is no more to tell.
+    pub(super) async fn body(&self, taken: watch::Sender<()>) -> Result<reqwest::Body, StoreError> {
         if self.length <= AT_ONCE {
             let slice = self.clone();
             return tokio::task::spawn_blocking(move || slice.read())
@@ -47,9 +50,10 @@ impl Slice {
             Ok(file.take(self.length))
         };
         let reader = opened.await.map_err(|error| unreadable(&error))?;
-        Ok(reqwest::Body::wrap_stream(ReaderStream::with_capacity(
-            reader, CHUNK,
-        )))
+        let pieces = ReaderStream::with_capacity(reader, CHUNK);
+        Ok(reqwest::Body::wrap_stream(
+            pieces.inspect(move |_| taken.send_replace(())),
+        ))
     }
 
     fn read(&self) -> Result<Bytes, StoreError> {

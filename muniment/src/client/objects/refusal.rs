@@ -77,6 +77,10 @@ impl StoreError {
         Self::Transport("nothing came for a minute".to_owned())
     }
 
+    pub(super) fn stalled() -> Self {
+        Self::Transport("nothing was taken for a minute".to_owned())
+    }
+
     pub(super) async fn of(response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
         Self::from_answer(status, &super::beginning(response).await)

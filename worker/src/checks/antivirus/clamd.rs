@@ -5,8 +5,8 @@
 //! says why, has no time limits, reads a reply without bound, and cannot ask for the version on
 //! the connection that scans.
 //!
-//! Always: whatever goes wrong is inconclusive and names what went wrong; bytes beyond the limit
-//! are never called clean.
+//! Always: whatever goes wrong is inconclusive, or unavailable where clamd did not answer, and names
+//! what went wrong; bytes beyond the limit are never called clean.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -138,14 +138,13 @@ impl Clamd {
             Err(error) => {
                 // clamd closes the connection on what it does not want, after saying why.
                 let last_words = timeout(LAST_WORDS, read_reply(wire)).await;
-                let why = match last_words {
+                return match last_words {
                     Ok(Ok(reply)) if !reply.is_empty() => match reply::read(&reply).verdict {
-                        Verdict::Inconclusive(why) => why,
-                        verdict => format!("clamd answered too early: {verdict:?}"),
+                        Verdict::Inconclusive(why) => unsure(why),
+                        verdict => unsure(format!("clamd answered too early: {verdict:?}")),
                     },
-                    _ => format!("clamd stopped taking bytes: {error}"),
+                    _ => unavailable(format!("clamd stopped taking bytes: {error}")),
                 };
-                return unsure(why);
             }
         }
         drop(blocks);
@@ -155,8 +154,8 @@ impl Clamd {
             read_reply(wire).await
         };
         let reply = match timeout(self.settings.verdict_timeout, verdict).await {
-            Err(_) => return unsure("clamd did not answer in time"),
-            Ok(Err(error)) => return unsure(format!("clamd went away: {error}")),
+            Err(_) => return unavailable("clamd did not answer in time"),
+            Ok(Err(error)) => return unavailable(format!("clamd went away: {error}")),
             Ok(Ok(reply)) => reply::read(&reply),
         };
         match reply.verdict {
@@ -189,7 +188,7 @@ impl Scanner for Clamd {
             Ok(session) => session,
             Err(problem) => {
                 return Scan {
-                    verdict: Verdict::Inconclusive(format!("clamd was not reached: {problem}")),
+                    verdict: Verdict::Unavailable(format!("clamd was not reached: {problem}")),
                     engine: unknown(),
                     bytes_looked: 0,
                 };
@@ -206,6 +205,10 @@ impl Scanner for Clamd {
 
 fn unsure(why: impl Into<String>) -> (Verdict, u64) {
     (Verdict::Inconclusive(why.into()), 0)
+}
+
+fn unavailable(why: impl Into<String>) -> (Verdict, u64) {
+    (Verdict::Unavailable(why.into()), 0)
 }
 
 fn unknown() -> EngineInfo {
@@ -239,12 +242,15 @@ async fn greet(address: &ClamdAddress) -> io::Result<Session> {
     Ok(Session { wire, engine })
 }
 
-/// Reads up to the zero byte that ends a reply, or to the end.
+/// Reads up to the zero byte that ends a reply, or to the end. An end before any byte is an error.
 async fn read_reply(wire: &mut dyn Wire) -> io::Result<Vec<u8>> {
     let mut reply = Vec::new();
     let mut buffer = [0; 512];
     while reply.len() < LONGEST_REPLY {
         let count = wire.read(&mut buffer).await?;
+        if count == 0 && reply.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         if count == 0 {
             break;
         }

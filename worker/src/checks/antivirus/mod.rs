@@ -4,7 +4,7 @@
 //! configured. Does not own what follows from an answer (the API's policy).
 //!
 //! Always: [`Verdict::Clean`] is said only by an engine that was given every byte and answered;
-//! whatever goes wrong is [`Verdict::Inconclusive`] and says so.
+//! whatever goes wrong is [`Verdict::Inconclusive`] or [`Verdict::Unavailable`] and says so.
 
 mod clamd;
 mod eicar;
@@ -56,4 +56,6 @@ pub enum Verdict {
     Infected(String),
     /// Not enough was seen to say either, and why.
     Inconclusive(String),
+    /// The engine was not reached, went away or did not answer, and why: it may answer another time.
+    Unavailable(String),
 }

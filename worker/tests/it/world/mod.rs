@@ -26,7 +26,7 @@ use worker::{Config, Worker};
 
 pub(crate) use api::{FakeApi, Job, Status};
 pub(crate) use bag::Bag;
-pub(crate) use scanner::{Infected, PanicsOnce, Trusting, Waits};
+pub(crate) use scanner::{Down, Infected, PanicsOnce, Trusting, Waits};
 
 /// What no test should take.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -122,7 +122,6 @@ impl World {
         let version = VersionId(Uuid::from_u128(number));
         let object = self.put("incoming", &version.to_string(), bytes).await;
         CheckWork {
-            version,
             file_name: name.to_owned(),
             size: bytes.len() as u64,
             sha256: sha256(bytes),

@@ -42,6 +42,24 @@ impl Scanner for Trusting {
     }
 }
 
+/// Is down.
+pub(crate) struct Down;
+
+#[async_trait]
+impl Scanner for Down {
+    async fn identity(&self) -> EngineInfo {
+        NoEngine.identity().await
+    }
+
+    async fn scan(&self, _: u64, _: Blocks) -> Scan {
+        Scan {
+            verdict: Verdict::Unavailable("clamd was not reached".to_owned()),
+            engine: self.identity().await,
+            bytes_looked: 0,
+        }
+    }
+}
+
 /// Panics on the first object.
 #[derive(Default)]
 pub(crate) struct PanicsOnce(AtomicBool);
