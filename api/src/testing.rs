@@ -41,6 +41,7 @@ pub(crate) struct World {
     /// The collection.
     pub(crate) collection: Collection,
     postgres: Option<String>,
+    url: String,
     _folder: TempDir,
 }
 
@@ -102,8 +103,14 @@ impl World {
             clock,
             collection,
             postgres,
+            url,
             _folder: folder,
         }
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Where the database is, if it is PostgreSQL.

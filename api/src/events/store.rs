@@ -1,6 +1,6 @@
 //! Queries about events: the only place in this noun that names entities.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use contract::{AnyId, ExportId, FixityRunId};
@@ -75,6 +75,19 @@ pub async fn lookup(
     id: Uuid,
 ) -> Result<Option<Event>, DbErr> {
     scoped(actor).filter(event::Column::Id.eq(id)).one(db).await
+}
+
+/// Several by id, those that the actor may see.
+pub async fn lookup_many(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Event>, DbErr> {
+    let rows = scoped(actor)
+        .filter(event::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// A page of those that the actor may see, newest first.

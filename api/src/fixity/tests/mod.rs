@@ -125,7 +125,7 @@ impl Shop {
     }
 
     /// A finished package of the transfer.
-    async fn package(&self) -> Export {
+    pub(crate) async fn package(&self) -> Export {
         let mut unit = self.app().begin_internal().await.unwrap();
         let row = Export {
             id: unit.id(),

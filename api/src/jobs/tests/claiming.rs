@@ -13,7 +13,7 @@ use crate::{
         Kind, Status,
         claim::{Held, claim, extend},
         reported::ReportStatus,
-        service, store,
+        service,
         work::{Answer, Work},
     },
     testing::archivist,
