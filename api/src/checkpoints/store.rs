@@ -279,6 +279,26 @@ pub struct Placed {
     pub event: Event,
 }
 
+/// A place in the list of an export's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// Of its record, in the bag.
+    pub item: i64,
+    /// Its number in its chain.
+    pub sequence: i64,
+    /// Its place in the tree.
+    pub leaf: i64,
+}
+
+impl After {
+    /// Before all of them.
+    pub const NOTHING: Self = Self {
+        item: -1,
+        sequence: -1,
+        leaf: -1,
+    };
+}
+
 #[derive(FromQueryResult)]
 struct Place {
     item: i64,
@@ -286,24 +306,27 @@ struct Place {
     event_id: Uuid,
 }
 
-/// Events of an export's records that are in the tree of `size` leaves, in the order of the bag and then of the
-/// tree, after a place.
+/// Events of an export's records that are in the tree of `size` leaves, in the order of the bag and then of their
+/// chains, after a place. Not in the order of the tree: events come there by their ids, and two processes whose clocks
+/// are apart make ids in another order than they write to a chain.
 pub async fn of_export(
     db: &impl ConnectionTrait,
     export: Uuid,
     size: i64,
-    after: (i64, i64),
+    after: After,
     limit: u64,
 ) -> Result<Vec<Placed>, DbErr> {
     let sql = "SELECT i.position AS item, l.position AS leaf, l.event_id AS event_id
         FROM export_item i JOIN event e ON e.record_id = i.record_id JOIN event_leaf l ON l.event_id = e.id
-        WHERE i.export_id = $1 AND l.position < $2 AND i.position >= $3 AND (i.position > $3 OR l.position > $4)
-        ORDER BY i.position, l.position LIMIT $5";
+        WHERE i.export_id = $1 AND l.position < $2 AND i.position >= $3 AND (i.position > $3
+          OR COALESCE(e.sequence, 0) > $4 OR (COALESCE(e.sequence, 0) = $4 AND l.position > $5))
+        ORDER BY i.position, COALESCE(e.sequence, 0), l.position LIMIT $6";
     let values = [
         export.into(),
         size.into(),
-        after.0.into(),
-        after.1.into(),
+        after.item.into(),
+        after.sequence.into(),
+        after.leaf.into(),
         as_row(limit).into(),
     ];
     let backend = db.get_database_backend();
