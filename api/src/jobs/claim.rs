@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Input, Job, Kind,
+    fail::lock_exports,
     lease::{Grant, Standing, standing},
     next, state, store,
     work::{Answer, Claim, Lease, Work, check_work, disposition_work, fixity_work, package_work},
@@ -46,6 +47,8 @@ pub async fn claim(
     let mut unit = app.begin(caller).await?;
     let grant = Grant::new(worker, unit.now(), length);
     let jobs = store::load_many_for_update(&unit, ids.iter().map(|id| id.0)).await?;
+    lock_exports(&unit, jobs.values()).await?;
+    fixity::reports::lock_runs(&unit, jobs.values()).await?;
     let material = Material::load(&unit, &jobs).await?;
     let mut taken = HashSet::new();
     let mut moot = Vec::new();
