@@ -63,6 +63,18 @@ impl World {
         Self::over(&format!("http://{address}")).await
     }
 
+    /// One over an object store that takes connections and never answers.
+    pub(crate) async fn over_a_silent_store() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let silent = axum::Router::new().fallback(std::future::pending::<()>);
+        let shutdown = runtime::shutdown::Shutdown::new();
+        crate::server::serve(listener, silent, &shutdown).expect("it serves");
+        Self::over(&format!("http://{address}")).await
+    }
+
     async fn over(store: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let postgres = testdb::postgres().await;
@@ -127,6 +139,19 @@ impl World {
             ids: Arc::new(runtime::ids::SystemIds),
             limits: Limits::default(),
             checkpoint_key: Arc::clone(self.app.checkpoint_key()),
+            further_checks: std::collections::BTreeSet::new(),
+        })
+    }
+
+    /// A process over the same archive that was given another checkpoint key.
+    pub(crate) fn with_another_key(&self) -> App {
+        App::new(Parts {
+            database: self.app.database().clone(),
+            objects: self.app.objects().clone(),
+            clock: self.clock.clone(),
+            ids: Arc::new(runtime::ids::SystemIds),
+            limits: Limits::default(),
+            checkpoint_key: Arc::new(checkpoint_key()),
             further_checks: std::collections::BTreeSet::new(),
         })
     }

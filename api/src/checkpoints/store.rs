@@ -47,10 +47,12 @@ pub struct Pending {
     pub hash: Vec<u8>,
 }
 
-/// Events that are not in the tree yet, oldest first.
+/// Events that are not in the tree yet, oldest first. Left out is what can be no leaf, or is one already: somebody
+/// changed it, and it is not to hold up the others. `verify-log` tells of it, and [`waiting_since`] does.
 pub async fn pending(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Pending>, DbErr> {
     let sql = "SELECT p.event_id, e.hash FROM event_pending p JOIN event e ON e.id = p.event_id
-        WHERE e.hash IS NOT NULL ORDER BY p.event_id LIMIT $1";
+        WHERE LENGTH(e.hash) = 32 AND NOT EXISTS (SELECT 1 FROM event_leaf l WHERE l.event_id = p.event_id)
+        ORDER BY p.event_id LIMIT $1";
     let backend = db.get_database_backend();
     Pending::find_by_statement(Statement::from_sql_and_values(
         backend,
@@ -59,6 +61,19 @@ pub async fn pending(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Pendin
     ))
     .all(db)
     .await
+}
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    at: DateTime<Utc>,
+}
+
+/// When the oldest event happened that is not in the tree yet.
+pub async fn waiting_since(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let sql = "SELECT e.at FROM event_pending p JOIN event e ON e.id = p.event_id ORDER BY p.event_id LIMIT 1";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let found = Waiting::find_by_statement(statement).one(db).await?;
+    Ok(found.map(|waiting| waiting.at))
 }
 
 /// How many leaves there are.

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use contract::{AnyId, ExportId, FixityRunId};
-use entity::{event, event_pending, export};
+use entity::{event, event_leaf, event_pending, export};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
     FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
     Statement, Value,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
 
@@ -216,8 +216,18 @@ pub async fn any_unchained(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
 
 /// Events of an older version, oldest first.
 pub async fn unchained(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Event>, DbErr> {
+    let sealed = event_leaf::Entity::find()
+        .select_only()
+        .column(event_leaf::Column::EventId)
+        .filter(
+            Expr::col((event_leaf::Entity, event_leaf::Column::EventId))
+                .equals((event::Entity, event::Column::Id)),
+        )
+        .into_query();
     event::Entity::find()
         .filter(event::Column::Hash.is_null())
+        // What is in the tree had a hash: somebody took it away, which `verify-log` tells.
+        .filter(Expr::exists(sealed).not())
         .order_by_asc(event::Column::Id)
         .limit(limit)
         .all(db)
