@@ -90,6 +90,9 @@ impl Shop {
         versions::store::insert_many(&unit, vec![second.clone()])
             .await
             .unwrap();
+        let mut record = self.record(first).await;
+        (record.newest_version_id, record.newest_number) = (id, second.number);
+        records::store::update(&unit, record).await.unwrap();
         let second = versions::store::update(&mut unit, second, Status::Checking)
             .await
             .unwrap();
