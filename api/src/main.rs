@@ -192,6 +192,12 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         checkpoint_key: Arc::new(checkpoint_key),
         further_checks: config.check_queues.keys().cloned().collect(),
     });
+    api::checkpoints::service::check_key(&app)
+        .await
+        .map_err(|error| match error {
+            api::Error::Precondition(message) => message,
+            error => format!("the log of events cannot be read: {error:?}"),
+        })?;
     let adopted = api::events::chain::adopt(&app)
         .await
         .map_err(|error| format!("the events of the version before have no place: {error:?}"))?;

@@ -209,8 +209,9 @@ impl ObjectStore {
             .bucket(self.bucket(place))
             .prefix(key)
             .max_keys(1)
-            .send()
-            .await
+            .send();
+        let listed = in_time(listed)
+            .await?
             .map_err(|error| failed("list_objects_v2", &error))?;
         // Of all keys that begin with this one, this one comes first.
         let found = listed.contents().first();
@@ -357,17 +358,28 @@ impl ObjectStore {
         upload: Option<&str>,
     ) -> Result<(), Error> {
         if let Some(upload) = upload {
-            self.abort(key, upload).await?;
+            in_time(self.abort(key, upload)).await??;
         }
-        self.client
+        let deleted = self
+            .client
             .delete_object()
             .bucket(self.bucket(place))
             .key(key)
-            .send()
-            .await
+            .send();
+        in_time(deleted)
+            .await?
             .map(drop)
             .map_err(|error| failed("delete_object", &error))
     }
+}
+
+/// How long the store may take to say whether something is there, or to remove it, its repetitions included.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// What the store answers, if it does so in time.
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
+    let answer = tokio::time::timeout(ANSWER, answer).await;
+    answer.map_err(|_| Error::Unavailable("the object store does not answer".into()))
 }
 
 /// The instant at which a signature made now ends.

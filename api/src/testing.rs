@@ -41,6 +41,7 @@ pub(crate) struct World {
     /// The collection.
     pub(crate) collection: Collection,
     postgres: Option<String>,
+    url: String,
     _folder: TempDir,
 }
 
@@ -77,6 +78,18 @@ impl World {
         let shutdown = runtime::shutdown::Shutdown::new();
         crate::server::serve(listener, axum::Router::new().fallback(answer), &shutdown)
             .expect("it serves");
+        Self::over(&format!("http://{address}")).await
+    }
+
+    /// One over an object store that takes connections and never answers.
+    pub(crate) async fn over_a_silent_store() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let silent = axum::Router::new().fallback(std::future::pending::<()>);
+        let shutdown = runtime::shutdown::Shutdown::new();
+        crate::server::serve(listener, silent, &shutdown).expect("it serves");
         Self::over(&format!("http://{address}")).await
     }
 
@@ -120,8 +133,14 @@ impl World {
             clock,
             collection,
             postgres,
+            url,
             _folder: folder,
         }
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Where the database is, if it is PostgreSQL.
@@ -138,6 +157,19 @@ impl World {
             ids: Arc::new(runtime::ids::SystemIds),
             limits: Limits::default(),
             checkpoint_key: Arc::clone(self.app.checkpoint_key()),
+            further_checks: std::collections::BTreeSet::new(),
+        })
+    }
+
+    /// A process over the same archive that was given another checkpoint key.
+    pub(crate) fn with_another_key(&self) -> App {
+        App::new(Parts {
+            database: self.app.database().clone(),
+            objects: self.app.objects().clone(),
+            clock: self.clock.clone(),
+            ids: Arc::new(runtime::ids::SystemIds),
+            limits: Limits::default(),
+            checkpoint_key: Arc::new(checkpoint_key()),
             further_checks: std::collections::BTreeSet::new(),
         })
     }

@@ -178,6 +178,12 @@ impl System {
             checkpoint_key: Arc::new(key_of(&settings)?),
             further_checks: BTreeSet::new(),
         });
+        api::checkpoints::service::check_key(&app)
+            .await
+            .map_err(|error| match error {
+                api::Error::Precondition(message) => StartError::Other(message),
+                error => StartError::Other(format!("{error:?}")),
+            })?;
         prepare(&app, &settings)
             .await
             .map_err(|error| match error {

@@ -28,6 +28,7 @@ pub enum ApiKeyStatus {
 }
 
 /// A way in for a service of somebody else's.
+#[derive(Clone)]
 pub struct ApiKeyObject(pub ApiKey);
 
 /// A way in for a service of somebody else's. Its secret is not here: it was shown once, when it was made.

@@ -1,5 +1,7 @@
 //! Queries about API keys: the only place in this noun that names entities.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::api_key;
 use sea_orm::{
@@ -16,16 +18,20 @@ use crate::{
     unit::Unit,
 };
 
-/// One by id, if the actor may see keys.
-pub async fn lookup(
+/// Several by id, if the actor may see keys.
+pub async fn lookup_many(
     db: &impl ConnectionTrait,
     actor: &Actor,
-    id: Uuid,
-) -> Result<Option<ApiKey>, DbErr> {
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, ApiKey>, DbErr> {
     if authorise(actor, Action::ReadApiKeys, &Resource::default()) != Verdict::Allowed {
-        return Ok(None);
+        return Ok(HashMap::new());
     }
-    load(db, id).await
+    let rows = api_key::Entity::find()
+        .filter(api_key::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// One by id, for our own use.

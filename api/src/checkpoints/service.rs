@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use contract::EventId;
 use sea_orm::ConnectionTrait;
-use tlog::{Frontier, Hash, NodeId, Range};
+use tlog::{Frontier, Hash, NodeId, Range, VerifierKey};
 
 use super::{
     Checkpoint, from_row,
@@ -50,7 +50,8 @@ async fn seal_batch(app: &App) -> Result<usize, Error> {
     if pending.is_empty() {
         return Ok(0);
     }
-    let mut tree = signed_last(db).await?;
+    let key = app.checkpoint_key();
+    let mut tree = signed_last(db, key.verifier()).await?;
     let mut addition = Addition::default();
     for one in pending {
         let hash: Hash = one
@@ -62,7 +63,6 @@ async fn seal_batch(app: &App) -> Result<usize, Error> {
     }
     let sealed = addition.leaves.len();
     store::add(db, addition).await?;
-    let key = app.checkpoint_key();
     let checkpoint = tlog::Checkpoint {
         origin: key.verifier().name().to_owned(),
         size: tree.size(),
@@ -74,8 +74,43 @@ async fn seal_batch(app: &App) -> Result<usize, Error> {
     Ok(sealed)
 }
 
+/// Events are in the tree after seconds: after this many something is wrong.
+const LATE: f64 = 600.0;
+
+/// Measures how long the oldest event waits to come into the tree, for Prometheus.
+pub async fn measure(app: &App) -> Result<(), Error> {
+    let since = store::waiting_since(app.database()).await?;
+    let waits = since.map(|since| app.clock().now() - since);
+    let seconds = waits.and_then(|waits| waits.to_std().ok());
+    let seconds = seconds.unwrap_or_default().as_secs_f64();
+    metrics::gauge!("muniment_log_waiting_seconds").set(seconds);
+    if seconds > LATE {
+        tracing::error!(
+            seconds,
+            "an event does not come into the tree: `muniment verify-log` says why"
+        );
+    }
+    Ok(())
+}
+
+/// Refuses another key than the one that has signed the log so far: packages would pair what the one has signed with
+/// the other. There is no way yet to go over to another key.
+pub async fn check_key(app: &App) -> Result<(), Error> {
+    let Some(latest) = store::latest(app.database()).await? else {
+        return Ok(());
+    };
+    let key = app.checkpoint_key().verifier();
+    match tlog::Checkpoint::open(&latest.note, std::slice::from_ref(key)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Precondition(format!(
+            "the log of events was not signed with this key, {key} ({error}): start with the key that has signed it; \
+             going over to another is not possible yet"
+        ))),
+    }
+}
+
 /// The tree as it is, which must be the one that was signed last: nothing else is ever signed on.
-async fn signed_last(db: &impl ConnectionTrait) -> Result<Frontier, Error> {
+async fn signed_last(db: &impl ConnectionTrait, key: &VerifierKey) -> Result<Frontier, Error> {
     let leaves = store::leaves(db).await?;
     let tree = match store::latest(db).await? {
         None if leaves == 0 => return Ok(Frontier::default()),
@@ -83,7 +118,7 @@ async fn signed_last(db: &impl ConnectionTrait) -> Result<Frontier, Error> {
         Some(latest) => {
             let known = store::hashes(db, tlog::peaks(leaves)).await?;
             let peaks = tlog::peaks(leaves).filter_map(|node| known.get(&node).copied());
-            let signed = tlog::Checkpoint::read(&latest.note);
+            let signed = tlog::Checkpoint::open(&latest.note, std::slice::from_ref(key));
             Frontier::new(leaves, peaks.collect()).filter(|tree| {
                 signed.is_ok_and(|signed| (signed.size, signed.root) == (leaves, tree.root()))
             })

@@ -47,10 +47,12 @@ pub struct Pending {
     pub hash: Vec<u8>,
 }
 
-/// Events that are not in the tree yet, oldest first.
+/// Events that are not in the tree yet, oldest first. Left out is what can be no leaf, or is one already: somebody
+/// changed it, and it is not to hold up the others. `verify-log` tells of it, and [`waiting_since`] does.
 pub async fn pending(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Pending>, DbErr> {
     let sql = "SELECT p.event_id, e.hash FROM event_pending p JOIN event e ON e.id = p.event_id
-        WHERE e.hash IS NOT NULL ORDER BY p.event_id LIMIT $1";
+        WHERE LENGTH(e.hash) = 32 AND NOT EXISTS (SELECT 1 FROM event_leaf l WHERE l.event_id = p.event_id)
+        ORDER BY p.event_id LIMIT $1";
     let backend = db.get_database_backend();
     Pending::find_by_statement(Statement::from_sql_and_values(
         backend,
@@ -59,6 +61,19 @@ pub async fn pending(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Pendin
     ))
     .all(db)
     .await
+}
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    at: DateTime<Utc>,
+}
+
+/// When the oldest event happened that is not in the tree yet.
+pub async fn waiting_since(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let sql = "SELECT e.at FROM event_pending p JOIN event e ON e.id = p.event_id ORDER BY p.event_id LIMIT 1";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let found = Waiting::find_by_statement(statement).one(db).await?;
+    Ok(found.map(|waiting| waiting.at))
 }
 
 /// How many leaves there are.
@@ -279,6 +294,26 @@ pub struct Placed {
     pub event: Event,
 }
 
+/// A place in the list of an export's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    /// Of its record, in the bag.
+    pub item: i64,
+    /// Its number in its chain.
+    pub sequence: i64,
+    /// Its place in the tree.
+    pub leaf: i64,
+}
+
+impl After {
+    /// Before all of them.
+    pub const NOTHING: Self = Self {
+        item: -1,
+        sequence: -1,
+        leaf: -1,
+    };
+}
+
 #[derive(FromQueryResult)]
 struct Place {
     item: i64,
@@ -286,24 +321,27 @@ struct Place {
     event_id: Uuid,
 }
 
-/// Events of an export's records that are in the tree of `size` leaves, in the order of the bag and then of the
-/// tree, after a place.
+/// Events of an export's records that are in the tree of `size` leaves, in the order of the bag and then of their
+/// chains, after a place. Not in the order of the tree: events come there by their ids, and two processes whose clocks
+/// are apart make ids in another order than they write to a chain.
 pub async fn of_export(
     db: &impl ConnectionTrait,
     export: Uuid,
     size: i64,
-    after: (i64, i64),
+    after: After,
     limit: u64,
 ) -> Result<Vec<Placed>, DbErr> {
     let sql = "SELECT i.position AS item, l.position AS leaf, l.event_id AS event_id
         FROM export_item i JOIN event e ON e.record_id = i.record_id JOIN event_leaf l ON l.event_id = e.id
-        WHERE i.export_id = $1 AND l.position < $2 AND i.position >= $3 AND (i.position > $3 OR l.position > $4)
-        ORDER BY i.position, l.position LIMIT $5";
+        WHERE i.export_id = $1 AND l.position < $2 AND i.position >= $3 AND (i.position > $3
+          OR COALESCE(e.sequence, 0) > $4 OR (COALESCE(e.sequence, 0) = $4 AND l.position > $5))
+        ORDER BY i.position, COALESCE(e.sequence, 0), l.position LIMIT $6";
     let values = [
         export.into(),
         size.into(),
-        after.0.into(),
-        after.1.into(),
+        after.item.into(),
+        after.sequence.into(),
+        after.leaf.into(),
         as_row(limit).into(),
     ];
     let backend = db.get_database_backend();

@@ -11,6 +11,7 @@ use super::service::write_decision;
 use crate::{
     App, Error,
     auth::{Action, Caller, Resource},
+    fixity::reports::left_accepted,
     jobs::{
         self, Job, Kind,
         claim::Held,
@@ -20,7 +21,7 @@ use crate::{
         work::target,
     },
     unit::{Happened, NewJob, Unit},
-    versions::{self, Decision, Disposition, Input, Outcome, Status, Version, name},
+    versions::{self, Decision, Disposition, Input, Outcome, Place, Status, Version, name},
 };
 
 /// What a worker says of a move.
@@ -68,8 +69,29 @@ pub async fn order(
         lane: version.transfer_id,
         lease: grant.map(|grant| (grant.token.clone(), grant.until, grant.worker.clone())),
     });
+    if disposition == Disposition::Quarantine && version.place == Place::Records {
+        take_along(unit, &version).await?;
+    }
     let version = versions::store::update(unit, version, was).await?;
     Ok((version, Some(job)))
+}
+
+/// The object goes to quarantine, and other versions of the record share it: they are in use no more. Should it stay
+/// where it is after all, a fixity check finds it, as it does what was put back.
+async fn take_along(unit: &mut Unit, version: &Version) -> Result<(), Error> {
+    let sharing = versions::store::load_with_copies_for_update(unit, &[version.id]).await?;
+    let mut sharing: Vec<Version> = sharing.into_values().collect();
+    sharing.sort_unstable_by_key(|other| other.id);
+    for other in sharing {
+        if other.id != version.id && other.status == Status::Accepted {
+            let why = format!(
+                "its content is that of version {}, which goes to quarantine",
+                version.number
+            );
+            left_accepted(unit, other, "version.contentQuarantined", why).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn in_place(

@@ -104,6 +104,23 @@ pub async fn ended(
     Ok(())
 }
 
+/// A version has left ACCEPTED: what was being found out beside its decision is not any more.
+pub async fn cut_off(unit: &Unit, version: &Version) -> Result<(), Error> {
+    let runs = store::current_or_open_many(unit.db(), &[version.id]).await?;
+    for run in runs.into_values().flatten() {
+        if !run.current && is_open(run.status) {
+            let ended = Check {
+                status: Status::Inconclusive,
+                detail: Some("the version left ACCEPTED before this run had ended".into()),
+                finished_at: Some(unit.now()),
+                ..run
+            };
+            store::update(unit, ended).await?;
+        }
+    }
+    Ok(())
+}
+
 fn told(version: &Version, check: Option<&Check>) -> Value {
     json!({
         "puid": version.puid,

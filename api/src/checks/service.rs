@@ -69,7 +69,7 @@ pub async fn start(
 }
 
 /// A run that is yet to begin.
-pub(super) fn pending(unit: &Unit, version: &Version, kind: &str, run: i32) -> Check {
+pub(crate) fn pending(unit: &Unit, version: &Version, kind: &str, run: i32) -> Check {
     Check {
         id: unit.id(),
         version_id: version.id,

@@ -20,17 +20,25 @@ use crate::{
     versions,
 };
 
-/// One by id with the size of its version, if the actor may see that version.
-pub async fn lookup(
+/// Several by id, each with the size of its version: those whose version the actor may see.
+pub async fn lookup_many(
     db: &impl ConnectionTrait,
     actor: &Actor,
-    id: Uuid,
-) -> Result<Option<(Check, i64)>, DbErr> {
-    let Some(row) = check::Entity::find_by_id(id).one(db).await? else {
-        return Ok(None);
-    };
-    let seen = versions::store::lookup(db, actor, row.version_id).await?;
-    Ok(seen.map(|version| (row, version.size)))
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, (Check, i64)>, DbErr> {
+    let rows = check::Entity::find()
+        .filter(check::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    let versions: Vec<Uuid> = rows.iter().map(|row| row.version_id).collect();
+    let seen = versions::store::lookup_many(db, actor, &versions).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let version = seen.get(&row.version_id)?;
+            Some((row.id, (row, version.size)))
+        })
+        .collect())
 }
 
 fn by_version(rows: Vec<Check>) -> HashMap<Uuid, Vec<Check>> {

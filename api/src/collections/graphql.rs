@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// What belongs together and who may see it: an archival series.
+#[derive(Clone)]
 pub struct CollectionObject(pub Collection);
 
 /// What belongs together and who may see it: an archival series.

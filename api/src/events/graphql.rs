@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// What happened.
+#[derive(Clone)]
 pub struct EventObject(pub Event);
 
 /// What happened.

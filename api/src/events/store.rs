@@ -1,15 +1,15 @@
 //! Queries about events: the only place in this noun that names entities.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use contract::{AnyId, ExportId, FixityRunId};
-use entity::{event, event_pending, export};
+use entity::{event, event_leaf, event_pending, export};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
     FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
     Statement, Value,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict},
 };
 use uuid::Uuid;
 
@@ -75,6 +75,19 @@ pub async fn lookup(
     id: Uuid,
 ) -> Result<Option<Event>, DbErr> {
     scoped(actor).filter(event::Column::Id.eq(id)).one(db).await
+}
+
+/// Several by id, those that the actor may see.
+pub async fn lookup_many(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Event>, DbErr> {
+    let rows = scoped(actor)
+        .filter(event::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// A page of those that the actor may see, newest first.
@@ -203,8 +216,18 @@ pub async fn any_unchained(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
 
 /// Events of an older version, oldest first.
 pub async fn unchained(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Event>, DbErr> {
+    let sealed = event_leaf::Entity::find()
+        .select_only()
+        .column(event_leaf::Column::EventId)
+        .filter(
+            Expr::col((event_leaf::Entity, event_leaf::Column::EventId))
+                .equals((event::Entity, event::Column::Id)),
+        )
+        .into_query();
     event::Entity::find()
         .filter(event::Column::Hash.is_null())
+        // What is in the tree had a hash: somebody took it away, which `verify-log` tells.
+        .filter(Expr::exists(sealed).not())
         .order_by_asc(event::Column::Id)
         .limit(limit)
         .all(db)

@@ -21,7 +21,10 @@ use contract::{CollectionId, ExportId, RecordId, TransferId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Error, versions::Status};
+use crate::{
+    Error,
+    versions::{Place, Status, Version},
+};
 
 pub use entity::{
     fixity_check::{Model as FixityCheck, Outcome},
@@ -120,9 +123,12 @@ pub enum Selection {
     Everything,
 }
 
-/// Whether a version in this state has kept bytes to verify, if they stand in the records.
-pub fn is_kept(status: Status) -> bool {
-    matches!(status, Status::Accepted | Status::NeedsReview)
+/// Whether a version has kept bytes to verify. One that was found damaged has, whatever people decided about it since:
+/// else it could never be found whole again.
+pub fn is_kept(version: &Version) -> bool {
+    version.place == Place::Records
+        && (matches!(version.status, Status::Accepted | Status::NeedsReview)
+            || version.damaged_at.is_some())
 }
 
 /// Size and digests; those that are not known are left out.
@@ -165,7 +171,7 @@ impl Digests {
 pub struct Expected {
     /// What its row says.
     pub row: Digests,
-    /// What was measured when it was checked, where that is known.
+    /// What was measured when it was checked; `None`: it cannot be read any more, though nothing is accepted without.
     pub checked: Option<Digests>,
 }
 
@@ -195,7 +201,9 @@ pub fn judge(expected: &Expected, finding: &Finding) -> (Outcome, Option<String>
         .as_ref()
         .map(|checked| measured.differences(checked));
     let text = match (row.is_empty(), checked) {
-        (true, None) => return (Outcome::Match, None),
+        (true, None) => "the object is what the database says, but the result of its CHECKSUM check is gone or cannot be \
+            read: nothing says what was accepted"
+            .to_owned(),
         (true, Some(checked)) if checked.is_empty() => return (Outcome::Match, None),
         (true, Some(checked)) => format!(
             "the object is what the database says, but the result of its CHECKSUM check has been changed: {}",

@@ -2,10 +2,11 @@
 //!
 //! Always: nothing is written without a live lease; the same report again is a no-op, another one a conflict;
 //! the outcome, what it means for the version or package, the task and the event are one transaction; one
-//! failure opens one task, however often it is found again.
+//! failure opens one task, however often it is found again, and by however many versions of a record it is shared.
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contract::{FixityCheckId, TaskId, VersionId, checks::CHECKSUM};
 use serde_json::json;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ use crate::{
     },
     tasks::{self, Task},
     unit::{Happened, Unit},
-    versions::{self, Decision, Input, Place, Version},
+    versions::{self, Decision, Input, Version},
 };
 
 /// What a worker says of one check.
@@ -139,9 +140,13 @@ impl Desk {
             .filter_map(|check| check.version_id)
             .collect();
         let runs = checks.values().filter_map(|check| check.run_id);
+        let exports = checks.values().filter_map(|check| check.export_id);
+        let versions = versions::store::load_with_copies_for_update(unit, &versions).await?;
+        let ids: Vec<Uuid> = versions.keys().copied().collect();
+        exports::store::lock(unit, exports.collect()).await?;
         Ok(Self {
-            versions: versions::store::load_many_for_update(unit, &versions).await?,
-            evidence: checks::store::current_many(unit.db(), &versions).await?,
+            evidence: checks::store::current_many(unit.db(), &ids).await?,
+            versions,
             runs: store::runs_for_update(unit, runs).await?,
             checks,
             changed: Vec::new(),
@@ -166,6 +171,8 @@ impl Desk {
         if let Some(worker) = &job.worker {
             unit.set_agent(worker.clone());
         }
+        // Nothing changes a job while it is leased but the end of its lease.
+        let begun = job.updated_at;
         *job = jobs::service::finish(unit, job.clone()).await?;
         let check = FixityCheck {
             worker: job.worker.clone(),
@@ -175,7 +182,7 @@ impl Desk {
             ..check
         };
         let check = match (check.version_id, check.export_id) {
-            (Some(version), _) => self.version(unit, check, version, report).await?,
+            (Some(version), _) => self.version(unit, check, version, report, begun).await?,
             (None, Some(export)) => package(unit, check, export, report).await?,
             (None, None) => decided(check, Outcome::NotKept, None),
         };
@@ -196,27 +203,67 @@ impl Desk {
         mut check: FixityCheck,
         id: Uuid,
         report: &FixityReport,
+        begun: DateTime<Utc>,
     ) -> Result<FixityCheck, Error> {
-        let Some(version) = self.versions.get(&id).cloned() else {
+        let found = self.versions.get(&id).filter(|version| is_kept(version));
+        let Some(version) = found.cloned() else {
             return Ok(decided(check, Outcome::NotKept, None));
         };
-        if version.place != Place::Records || !is_kept(version.status) {
-            return Ok(decided(check, Outcome::NotKept, None));
-        }
-        let expected = Expected {
-            row: of_row(&version),
-            checked: self.evidence.get(&id).and_then(|checks| of_check(checks)),
-        };
+        let expected = self.expected(&version);
         check.expected = Some(json!(expected.row));
         let (outcome, detail) = judge(&expected, &report.finding);
         let check = decided(check, outcome, detail);
-        let version = if is_damage(outcome) {
-            damaged(unit, version, &check).await?
+        if is_damage(outcome) {
+            self.damaged(unit, version, &check, &report.finding).await?;
+        } else if version.damaged_at.is_some_and(|since| since > begun) {
+            let detail = "it was read before its damage was found: have it verified again";
+            return Ok(decided(check, outcome, Some(detail.into())));
         } else {
-            sound(unit, version, &check, report.object_etag.as_deref()).await?
-        };
-        self.versions.insert(id, version);
+            let version = sound(unit, version, &check, report.object_etag.as_deref()).await?;
+            self.versions.insert(id, version);
+        }
         Ok(check)
+    }
+
+    fn expected(&self, version: &Version) -> Expected {
+        let checks = self.evidence.get(&version.id);
+        Expected {
+            row: of_row(version),
+            checked: checks.and_then(|checks| of_check(checks)),
+        }
+    }
+
+    /// What it says of the object is true of all versions that share it. One task is for all of them.
+    async fn damaged(
+        &mut self,
+        unit: &mut Unit,
+        version: Version,
+        check: &FixityCheck,
+        finding: &Finding,
+    ) -> Result<(), Error> {
+        let mut sharing: Vec<Version> = self
+            .versions
+            .values()
+            .filter(|other| other.content_id == version.content_id && other.id != version.id)
+            .filter(|other| is_kept(other))
+            .cloned()
+            .collect();
+        sharing.sort_unstable_by_key(|other| other.id);
+        let known = version.damaged_at.is_some();
+        if !known && sharing.iter().all(|other| other.damaged_at.is_none()) {
+            open_task(unit, &version, check).await?;
+        }
+        for other in sharing {
+            let (outcome, detail) = judge(&self.expected(&other), finding);
+            if is_damage(outcome) {
+                let found = decided(check.clone(), outcome, detail);
+                let other = out_of_use(unit, other, &found).await?;
+                self.versions.insert(other.id, other);
+            }
+        }
+        let version = out_of_use(unit, version, check).await?;
+        self.versions.insert(version.id, version);
+        Ok(())
     }
 
     /// Writes the runs back, each once.
@@ -305,36 +352,53 @@ async fn sound(
     Ok(versions::store::update(unit, version, was).await?)
 }
 
-/// They are not: a version that was accepted is no more, and somebody is asked to see to it.
-async fn damaged(
+/// They are not: a version that was accepted is no more.
+async fn out_of_use(
     unit: &mut Unit,
-    mut version: Version,
+    version: Version,
     check: &FixityCheck,
 ) -> Result<Version, Error> {
     if version.damaged_at.is_some() {
         // It is known, and there is a task for it.
         return Ok(version);
     }
-    let was = version.status;
-    version.damaged_at = Some(unit.now());
     let why = check.detail.clone().unwrap_or_default();
-    if let Ok(status) = versions::next(was, Input::FixityFailed) {
-        version.status = status;
-        version.disposition = None;
-        let before = versions::decision(&version);
-        let decision = Decision {
-            outcome: versions::Outcome::Review,
-            policy_revision: before.as_ref().map_or(0, |before| before.policy_revision),
-            by: "fixity".into(),
-            reasons: vec![why.clone()],
-            warnings: before.map(|before| before.warnings).unwrap_or_default(),
-            at: unit.now(),
-        };
-        write_decision(unit, &mut version, was, &decision, "version.fixityFailed");
-    } else {
-        happened(unit, &version, "version.fixityFailed", was, check);
+    let was = version.status;
+    if versions::next(was, Input::FixityFailed).is_ok() {
+        return left_accepted(unit, version, "version.fixityFailed", why).await;
     }
-    open_task(unit, &version, check, &why).await?;
+    let damaged_at = Some(unit.now());
+    let version = Version {
+        damaged_at,
+        ..version
+    };
+    happened(unit, &version, "version.fixityFailed", was, check);
+    Ok(versions::store::update(unit, version, was).await?)
+}
+
+/// An accepted version's bytes are not there as they were accepted: a person sees to it. What was being found out
+/// about it meanwhile is not any more.
+pub async fn left_accepted(
+    unit: &mut Unit,
+    mut version: Version,
+    action: &'static str,
+    why: String,
+) -> Result<Version, Error> {
+    let was = version.status;
+    version.status = versions::next(was, Input::FixityFailed)?;
+    version.damaged_at = Some(unit.now());
+    version.disposition = None;
+    let before = versions::decision(&version);
+    let decision = Decision {
+        outcome: versions::Outcome::Review,
+        policy_revision: before.as_ref().map_or(0, |before| before.policy_revision),
+        by: "fixity".into(),
+        reasons: vec![why],
+        warnings: before.map(|before| before.warnings).unwrap_or_default(),
+        at: unit.now(),
+    };
+    write_decision(unit, &mut version, was, &decision, action);
+    checks::second_look::cut_off(unit, &version).await?;
     Ok(versions::store::update(unit, version, was).await?)
 }
 
@@ -362,12 +426,8 @@ fn happened(
     );
 }
 
-async fn open_task(
-    unit: &mut Unit,
-    version: &Version,
-    check: &FixityCheck,
-    why: &str,
-) -> Result<(), Error> {
+async fn open_task(unit: &mut Unit, version: &Version, check: &FixityCheck) -> Result<(), Error> {
+    let why = check.detail.as_deref().unwrap_or_default();
     let file: String = version
         .file_name
         .chars()

@@ -29,16 +29,17 @@ pub async fn verify_now(
     key: Option<&str>,
     selection: Selection,
 ) -> Result<FixityRun, Error> {
+    let collection_id = find(app, caller, selection).await?;
+    let id = app.ids().uuid7();
+    // Whole tables may be counted: nobody waits for it in a transaction.
+    let sum = store::sum(app.database(), selection, id, app.clock().now()).await?;
     let mut unit = app.begin(caller).await?;
-    let collection_id = find(&unit, caller, selection).await?;
     if let Some(answer) = unit.replay("verifyNow", key, &selection).await? {
         let id: FixityRunId = answered(answer)?;
         return store::lookup_run(unit.db(), &caller.actor, id.0)
             .await?
             .ok_or(Error::NotFound("run"));
     }
-    let id = unit.id();
-    let sum = store::sum(&unit, selection, id).await?;
     if sum.count == 0 && matches!(selection, Selection::ExportId(_)) {
         let message = "this export has no package to verify";
         return Err(Error::Precondition(message.into()));
@@ -78,8 +79,8 @@ pub async fn verify_now(
 
 /// Finds a selection that the caller may see, and asks whether they may have it verified. Answers the
 /// collection that it is in.
-async fn find(unit: &Unit, caller: &Caller, selection: Selection) -> Result<Option<Uuid>, Error> {
-    let (db, actor) = (unit.db(), &caller.actor);
+async fn find(app: &App, caller: &Caller, selection: Selection) -> Result<Option<Uuid>, Error> {
+    let (db, actor) = (app.database(), &caller.actor);
     let (collection, missing) = match selection {
         Selection::RecordId(id) => {
             let row = records::store::lookup(db, actor, id.0).await?;

@@ -23,32 +23,57 @@ use crate::{
 
 /// The most checks of the schedule that wait at a time.
 pub const MOST_OPEN: u64 = 200;
-/// The most collections in one pass, and the most packages.
+/// The most collections of an interval in one pass.
 const BATCH: u64 = 100;
+/// The most packages that a pass asks for before anything else.
+const PACKAGES: u64 = 50;
 /// The most runs that one pass goes on with.
 const RUNS: u64 = 20;
 
-/// One pass: goes on with what people asked for, then with what is due. Answers how many checks it asked for.
+/// One pass: goes on with what people asked for, then with what is due. Answers how many checks it asked for. What
+/// fails is logged and does not hold up the rest.
 pub async fn pass(app: &App) -> Result<usize, Error> {
     let mut asked = 0;
     for run in store::open_runs(app.database(), RUNS).await? {
-        asked += runs::go_on(app, run).await?;
+        asked += passed("a run", runs::go_on(app, run).await);
     }
     let open = store::open(app.database(), None, MOST_OPEN).await?;
     let mut room = MOST_OPEN.saturating_sub(open);
-    let now = app.clock().now();
-    for days in store::intervals(app.database()).await? {
-        if room == 0 {
-            return Ok(asked);
-        }
-        let before = due_before(now, days);
-        for id in store::collections_due(app.database(), days, before, BATCH).await? {
-            let done = collection(app, id, room).await?;
+    // Packages first: they are few, and no collection is to take all the room.
+    let done = passed("packages", packages(app, room.min(PACKAGES)).await);
+    room = room.saturating_sub(done as u64);
+    asked += done;
+    let mut due = due(app).await?;
+    // In another order each time, so that none is always the last one.
+    due.sort_by_cached_key(|_| rand::random::<u64>());
+    let share = room.div_ceil(due.len().max(1) as u64);
+    // Each its share, and then what others have left over.
+    for most in [share, MOST_OPEN] {
+        for id in &due {
+            let done = passed("a collection", collection(app, *id, room.min(most)).await);
             room = room.saturating_sub(done as u64);
             asked += done;
         }
     }
-    Ok(asked + packages(app, room).await?)
+    Ok(asked)
+}
+
+fn passed(what: &str, done: Result<usize, Error>) -> usize {
+    done.unwrap_or_else(|error| {
+        tracing::warn!(what, ?error, "not asked to be verified; trying again");
+        0
+    })
+}
+
+/// Collections that have something due, a bounded number of each interval.
+async fn due(app: &App) -> Result<Vec<Uuid>, Error> {
+    let now = app.clock().now();
+    let mut found = Vec::new();
+    for days in store::intervals(app.database()).await? {
+        let before = due_before(now, days);
+        found.extend(store::collections_due(app.database(), days, before, BATCH).await?);
+    }
+    Ok(found)
 }
 
 /// What is due of one collection.
@@ -85,7 +110,6 @@ async fn packages(app: &App, room: u64) -> Result<usize, Error> {
     let now = app.clock().now();
     let before = due_before(now, EXPORT_EVERY_DAYS);
     let tried = now - TimeDelta::hours(AGAIN_HOURS);
-    let room = room.min(BATCH);
     if room == 0 {
         return Ok(0);
     }

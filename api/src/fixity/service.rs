@@ -1,8 +1,11 @@
 //! What else can be done about fixity: setting a schedule, and reading what came of checks.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use contract::{CollectionId, FixityRunId};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{EXPORT_EVERY_DAYS, FixityRun, Schedule, due_before, store};
 use crate::{
@@ -63,21 +66,20 @@ pub async fn runs(app: &App, caller: &Caller, args: &Args) -> Result<Page<Fixity
     store::runs(app.database(), &caller.actor, args).await
 }
 
-/// What a run waits for, for people; `None` once it has ended.
-pub async fn why_waiting(app: &App, run: &FixityRun) -> Result<Option<String>, Error> {
-    if run.finished_at.is_some() {
-        return Ok(None);
-    }
-    let Some(check) = store::oldest_open(app.database(), run.id).await? else {
-        return Ok(Some("its next checks are about to be asked for".to_owned()));
-    };
-    let jobs = jobs::store::open_of_subjects(app.database(), [check.id]).await?;
+/// What runs that have not ended wait for, for people: what the oldest of their checks waits for.
+pub async fn why_waiting_many(app: &App, runs: &[Uuid]) -> Result<HashMap<Uuid, String>, Error> {
+    let checks = store::oldest_open(app.database(), runs).await?;
+    let jobs = jobs::store::open_of_subjects(app.database(), checks.values().copied()).await?;
     let now = app.clock().now();
-    let why = jobs
-        .into_values()
-        .flatten()
-        .find_map(|job| jobs::why_waiting(&job, now));
-    Ok(why.or_else(|| Some(format!("{} goes on", FixityRunId(run.id)))))
+    let why = |run: &Uuid| {
+        let Some(check) = checks.get(run) else {
+            return "its next checks are about to be asked for".to_owned();
+        };
+        let mut jobs = jobs.get(check).into_iter().flatten();
+        jobs.find_map(|job| jobs::why_waiting(job, now))
+            .unwrap_or_else(|| format!("{} goes on", FixityRunId(*run)))
+    };
+    Ok(runs.iter().map(|run| (*run, why(run))).collect())
 }
 
 /// Whether a version should have been verified by now.

@@ -85,7 +85,13 @@ impl Endpoint {
         bearer: Option<&str>,
         request_id: &str,
     ) -> Result<Admitted, ServerError> {
-        let session = self.session(bearer, request_id).await;
+        let session = self.session(bearer, request_id);
+        let session = tokio::time::timeout(self.settings.limits.time, session);
+        let session = session.await.map_err(|_| {
+            server_error(Error::Unavailable(
+                "who calls could not be found out in time".into(),
+            ))
+        })?;
         let open = match self.settings.introspection {
             Introspection::Everyone => true,
             Introspection::SignedIn => matches!(session, Some(Ok(_))),

@@ -17,7 +17,7 @@ use std::{
 use async_graphql::{Response, ServerError, Value, parser::types::OperationType};
 use axum::{
     body::Bytes,
-    extract::{FromRequestParts as _, State, WebSocketUpgrade, rejection::BytesRejection},
+    extract::{FromRequest as _, FromRequestParts as _, Request, State, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response as HttpResponse, Sse, sse},
 };
@@ -61,12 +61,25 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Whoever offers another protocol (`h2c`) is answered in this one.
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::UPGRADE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+}
+
 /// `GET /graphql`: a query, a subscription by server-sent events, or the way to a websocket.
 pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResponse {
-    if parts.headers.contains_key(header::UPGRADE) {
+    if wants_websocket(&parts.headers) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &endpoint).await {
             Ok(upgrade) => websocket(endpoint, upgrade, &parts.headers),
-            Err(error) => error.into_response(),
+            Err(error) => {
+                let refused = Error::input("Upgrade", error.body_text());
+                Call::new(&endpoint, &parts.headers, &Method::GET).refuse(error.status(), refused)
+            }
         };
     }
     let call = Call::new(&endpoint, &parts.headers, &Method::GET);
@@ -80,7 +93,7 @@ pub async fn get(State(endpoint): State<Endpoint>, mut parts: Parts) -> HttpResp
 pub async fn post(
     State(endpoint): State<Endpoint>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> HttpResponse {
     let call = Call::new(&endpoint, &headers, &Method::POST);
     if !is_json(&headers) {
@@ -88,14 +101,21 @@ pub async fn post(
         let error = Error::input("Content-Type", message);
         return call.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
     }
+    let limit = endpoint.settings.limits.time;
+    let body = tokio::time::timeout(limit, Bytes::from_request(request, &endpoint)).await;
     let body = match body {
-        Ok(body) => body,
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+        Ok(Ok(body)) => body,
+        Err(_) => {
+            let message = format!("the body was not there after {} s", limit.as_secs_f64());
+            let error = Error::input("body", message);
+            return call.refuse(StatusCode::REQUEST_TIMEOUT, error);
+        }
+        Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let most = endpoint.settings.limits.body;
             let message = format!("a request has at most {most} bytes; send fewer items a call");
             return call.refuse(StatusCode::PAYLOAD_TOO_LARGE, Error::Limit(message));
         }
-        Err(_) => {
+        Ok(Err(_)) => {
             let error = Error::input("body", "the body broke off");
             return call.refuse(StatusCode::BAD_REQUEST, error);
         }
@@ -369,5 +389,99 @@ impl Stream for InSpan {
     fn poll_next(mut self: Pin<&mut Self>, ctx: &mut TaskContext<'_>) -> Poll<Option<Response>> {
         let span = self.span.clone();
         span.in_scope(|| self.answers.poll_next_unpin(ctx))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::body::{Body, to_bytes};
+
+    use super::*;
+    use crate::{
+        auth::{Actor, token::TokenVerifier},
+        graphql::{Settings, limits::QueryLimits},
+        testing::World,
+    };
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    /// Somebody who never says whose a token is.
+    struct Hanging;
+
+    #[async_trait::async_trait]
+    impl TokenVerifier for Hanging {
+        async fn verify(&self, _: &str) -> Result<Actor, Error> {
+            std::future::pending().await
+        }
+    }
+
+    fn endpoint(world: &World, time: Duration) -> Endpoint {
+        let limits = QueryLimits {
+            time,
+            ..QueryLimits::default()
+        };
+        let settings = Settings {
+            limits: Arc::new(limits),
+            ..Settings::default()
+        };
+        Endpoint::new(world.app.clone(), Arc::new(Hanging), settings)
+    }
+
+    async fn told(answer: HttpResponse) -> (StatusCode, serde_json::Value) {
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn code(answer: &serde_json::Value) -> &str {
+        answer["errors"][0]["extensions"]["code"].as_str().unwrap()
+    }
+
+    fn asking(name: &str, value: &str) -> Request {
+        Request::builder()
+            .uri("/graphql?query=%7B__typename%7D")
+            .header(name, value)
+            .body(Body::empty())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_who_asks_for_a_websocket_is_sent_there_and_what_is_refused_has_a_code() {
+        let world = World::new().await;
+        let endpoint = endpoint(&world, Duration::from_mins(1));
+        let (parts, _) = asking("upgrade", "h2c").into_parts();
+        let (status, answer) = told(get(State(endpoint.clone()), parts).await).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        assert_eq!(answer["data"]["__typename"], "Query");
+        let (parts, _) = asking("upgrade", "WebSocket").into_parts();
+        let (status, answer) = told(get(State(endpoint), parts).await).await;
+        assert!(status.is_client_error(), "{status}");
+        assert_eq!(code(&answer), "BAD_USER_INPUT");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let world = World::new().await;
+        let never = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::builder()
+            .header("content-type", "application/json")
+            .body(Body::from_stream(never))
+            .unwrap();
+        let headers = request.headers().clone();
+        let answer = post(State(endpoint(&world, SOON)), headers, request).await;
+        let (status, answer) = told(answer).await;
+        assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{answer}");
+        assert_eq!(code(&answer), "BAD_USER_INPUT");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_nobody_judges_is_given_up() {
+        let world = World::new().await;
+        let (parts, _) = asking("authorization", "Bearer x").into_parts();
+        let (_, answer) = told(get(State(endpoint(&world, SOON)), parts).await).await;
+        assert_eq!(code(&answer), "UNAVAILABLE");
     }
 }

@@ -13,6 +13,8 @@ use crate::{
     checkpoints,
     checks::{self, Check},
     collections::{self, Collection, PolicyRow},
+    exports::{self, Export},
+    fixity,
     records::{self, Record},
     transfers::{self, Totals, Transfer},
     versions::{self, Version},
@@ -86,6 +88,12 @@ loaders! {
     /// A version that the actor may see.
     version, VersionBatch: Version =
         |app, actor, ids| versions::store::lookup_many(app.database(), actor, ids);
+    /// An export that the actor may see.
+    export, ExportBatch: Export =
+        |app, actor, ids| exports::store::lookup_many(app.database(), actor, ids);
+    /// What a run of fixity checks that the actor was shown waits for.
+    run_waits, RunWaitsBatch: String =
+        |app, actor, ids| fixity::service::why_waiting_many(app, ids);
     /// The place in the tree of an event that the actor was shown.
     leaf, LeafBatch: u64 =
         |app, actor, ids| checkpoints::store::places(app.database(), ids);

@@ -15,6 +15,9 @@ mod parameters;
 pub mod scalars;
 pub mod settings;
 mod socket;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod statements;
 mod subscriptions;
 pub mod trusted;
 mod viewer;

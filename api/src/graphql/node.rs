@@ -1,7 +1,10 @@
 //! `node(id)`: anything by its id. Absent and forbidden look the same.
 
+use std::collections::HashMap;
+
 use async_graphql::{Context, ID, Interface, Object};
 use contract::AnyId;
+use uuid::Uuid;
 
 use super::{
     context::{app, caller},
@@ -31,7 +34,7 @@ use crate::{
 };
 
 /// Anything with an id of its own.
-#[derive(Interface)]
+#[derive(Clone, Interface)]
 #[graphql(field(
     name = "id",
     ty = "ID",
@@ -66,50 +69,94 @@ pub(super) enum Node {
     ApiKey(ApiKeyObject),
 }
 
-async fn find(app: &App, caller: &Caller, id: AnyId) -> std::result::Result<Option<Node>, Error> {
+/// Several by their ids, with a statement a type (checks take one more for what they are about), however many there
+/// are. Absent is what is not there, and what the caller may not see.
+async fn find(
+    app: &App,
+    caller: &Caller,
+    ids: &[AnyId],
+) -> std::result::Result<HashMap<AnyId, Node>, Error> {
+    let mut types: HashMap<&'static str, Vec<AnyId>> = HashMap::new();
+    for id in ids {
+        types.entry(id.prefix()).or_default().push(*id);
+    }
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in types.into_values() {
+        let mut nodes = of_one_type(app, caller, &ids).await?;
+        let here = ids
+            .into_iter()
+            .filter_map(|id| Some((id, nodes.remove(&id.uuid())?)));
+        found.extend(here);
+    }
+    Ok(found)
+}
+
+/// Those of one type, by their bare ids.
+async fn of_one_type(
+    app: &App,
+    caller: &Caller,
+    ids: &[AnyId],
+) -> std::result::Result<HashMap<Uuid, Node>, Error> {
     let (db, actor) = (app.database(), &caller.actor);
-    let uuid = id.uuid();
-    Ok(match id {
-        AnyId::Collection(_) => collections::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| CollectionObject(row).into()),
-        AnyId::Transfer(_) => transfers::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| TransferObject(row).into()),
-        AnyId::Record(_) => records::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| RecordObject(row).into()),
-        AnyId::Version(_) => versions::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| VersionObject(row).into()),
-        AnyId::Check(_) => checks::store::lookup(db, actor, uuid)
-            .await?
-            .map(|(row, size)| CheckObject::new(row, size).into()),
-        AnyId::Task(_) => tasks::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| TaskObject(row).into()),
-        AnyId::Comment(_) => tasks::store::lookup_comment(db, actor, uuid)
-            .await?
-            .map(|row| CommentObject(row).into()),
-        AnyId::Export(_) => exports::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| ExportObject(row).into()),
-        AnyId::FixityCheck(_) => fixity::store::lookup_check(db, actor, uuid)
-            .await?
-            .map(|row| FixityCheckObject(row).into()),
-        AnyId::FixityRun(_) => fixity::store::lookup_run(db, actor, uuid)
-            .await?
-            .map(|row| FixityRunObject(row).into()),
-        AnyId::Job(_) => jobs::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| JobObject(row).into()),
-        AnyId::Event(_) => events::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| EventObject(row).into()),
-        AnyId::ApiKey(_) => api_keys::store::lookup(db, actor, uuid)
-            .await?
-            .map(|row| ApiKeyObject(row).into()),
+    let Some(first) = ids.first() else {
+        return Ok(HashMap::new());
+    };
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let ids = ids.as_slice();
+    Ok(match first {
+        AnyId::Collection(_) => wrap(
+            collections::store::lookup_many(db, actor, ids).await?,
+            CollectionObject,
+        ),
+        AnyId::Transfer(_) => wrap(
+            transfers::store::lookup_many(db, actor, ids).await?,
+            TransferObject,
+        ),
+        AnyId::Record(_) => wrap(
+            records::store::lookup_many(db, actor, ids).await?,
+            RecordObject,
+        ),
+        AnyId::Version(_) => wrap(
+            versions::store::lookup_many(db, actor, ids).await?,
+            VersionObject,
+        ),
+        AnyId::Check(_) => wrap(
+            checks::store::lookup_many(db, actor, ids).await?,
+            |(row, size)| CheckObject::new(row, size),
+        ),
+        AnyId::Task(_) => wrap(tasks::store::lookup_many(db, actor, ids).await?, TaskObject),
+        AnyId::Comment(_) => wrap(
+            tasks::store::lookup_comments(db, actor, ids).await?,
+            CommentObject,
+        ),
+        AnyId::Export(_) => wrap(
+            exports::store::lookup_many(db, actor, ids).await?,
+            ExportObject,
+        ),
+        AnyId::FixityCheck(_) => wrap(
+            fixity::store::lookup_checks(db, actor, ids).await?,
+            FixityCheckObject,
+        ),
+        AnyId::FixityRun(_) => wrap(
+            fixity::store::lookup_runs(db, actor, ids).await?,
+            FixityRunObject,
+        ),
+        AnyId::Job(_) => wrap(jobs::store::lookup_many(db, actor, ids).await?, JobObject),
+        AnyId::Event(_) => wrap(
+            events::store::lookup_many(db, actor, ids).await?,
+            EventObject,
+        ),
+        AnyId::ApiKey(_) => wrap(
+            api_keys::store::lookup_many(db, actor, ids).await?,
+            ApiKeyObject,
+        ),
     })
+}
+
+fn wrap<M, O: Into<Node>>(rows: HashMap<Uuid, M>, object: impl Fn(M) -> O) -> HashMap<Uuid, Node> {
+    rows.into_iter()
+        .map(|(id, row)| (id, object(row).into()))
+        .collect()
 }
 
 /// Queries by id.
@@ -125,7 +172,7 @@ impl NodeQuery {
         #[graphql(desc = "Of whatever type.")] id: ID,
     ) -> Result<Option<Node>> {
         let id = ids::parse(&id, "id")?;
-        Ok(find(app(ctx)?, caller(ctx)?, id).await?)
+        Ok(find(app(ctx)?, caller(ctx)?, &[id]).await?.remove(&id))
     }
 
     /// Several by their ids, 1 to 100, in the order asked for.
@@ -136,10 +183,8 @@ impl NodeQuery {
         #[graphql(desc = "Of whatever types.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         let (app, caller) = (app(ctx)?, caller(ctx)?);
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids::parse_list::<AnyId>(&ids, "ids", 100)? {
-            found.push(find(app, caller, id).await?);
-        }
-        Ok(found)
+        let ids = ids::parse_list::<AnyId>(&ids, "ids", 100)?;
+        let found = find(app, caller, &ids).await?;
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 }

@@ -82,10 +82,31 @@ impl<S> Watch<S> {
                 .await
                 .ok()??;
             if change == Change::Missed || matters(&change) {
-                let taken = api_keys::service::still_taken(&self.app, &self.caller.actor);
-                taken.await.ok()?;
-                return Some(change);
+                return self.is_still_taken().await.then_some(change);
             }
+        }
+    }
+}
+
+impl<S> Watch<S> {
+    /// Whether what the caller has shown is still good. A database that does not say so now is asked again: only a
+    /// token or key that has ended ends a subscription.
+    async fn is_still_taken(&self) -> bool {
+        loop {
+            let actor = &self.caller.actor;
+            let Err(error) = api_keys::service::still_taken(&self.app, actor).await else {
+                return true;
+            };
+            if matches!(error, Error::Unauthenticated(_))
+                || actor.expires_at <= self.app.clock().now()
+            {
+                return false;
+            }
+            tracing::warn!(
+                ?error,
+                "whether an API key is still good cannot be read now"
+            );
+            tokio::time::sleep(PACE).await;
         }
     }
 }
@@ -258,4 +279,53 @@ async fn export<S>(watch: &Watch<S>, id: ExportId) -> std::result::Result<Export
         .await?
         .map(ExportObject)
         .ok_or(Error::NotFound("export"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use futures::poll;
+    use sea_orm::ConnectionTrait as _;
+
+    use super::*;
+    use crate::{
+        auth::{Credential, Role},
+        testing::{World, caller},
+    };
+
+    #[tokio::test]
+    async fn a_database_that_fails_for_a_moment_ends_no_subscription() {
+        let world = World::new().await;
+        let mut admin = caller("admin", Role::Admin, &[]);
+        let new = api_keys::service::New {
+            name: "key".into(),
+            roles: vec![Role::Reader],
+            bodies: vec!["OWN".into()],
+            expires_at: world.app.clock().now() + chrono::TimeDelta::days(1),
+        };
+        let (key, _) = api_keys::service::create(&world.app, &admin, None, new)
+            .await
+            .unwrap();
+        admin.actor.credential = Credential::ApiKey(key.id.into());
+        admin.actor.expires_at = DateTime::<Utc>::MAX_UTC;
+        let database = world.app.database();
+        let rename = async |from: &str, to: &str| {
+            let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+            database.execute_unprepared(&sql).await.unwrap();
+        };
+        let mut watch = Watch {
+            app: world.app.clone(),
+            caller: Arc::new(admin),
+            listener: world.app.changes().listen(),
+            state: (),
+        };
+        rename("api_key", "hidden").await;
+        let mut next = std::pin::pin!(watch.next(|_| true));
+        assert!(poll!(&mut next).is_pending());
+        world.app.changes().announce(Change::Missed);
+        let failed = tokio::time::timeout(PACE / 2, &mut next).await;
+        assert!(failed.is_err(), "it ended, or was let through unasked");
+        rename("hidden", "api_key").await;
+        assert_eq!(next.await, Some(Change::Missed));
+    }
 }

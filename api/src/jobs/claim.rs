@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Input, Job, Kind,
+    fail::lock_exports,
     lease::{ClaimKey, Grant, Standing, standing},
     next, state, store,
     work::{Answer, Claim, Lease, Work, check_work, disposition_work, fixity_work, package_work},
@@ -47,8 +48,13 @@ pub async fn claim(
     exports::service::seal_for(app, ids).await?;
     let mut unit = app.begin(caller).await?;
     let grant = Grant::new(worker, unit.now(), length);
-    let grant = key.map_or_else(|| grant.clone(), |key| grant.clone().keyed(key));
+    let grant = match key {
+        Some(key) => grant.keyed(key),
+        None => grant,
+    };
     let jobs = store::load_many_for_update(&unit, ids.iter().map(|id| id.0)).await?;
+    lock_exports(&unit, jobs.values()).await?;
+    fixity::reports::lock_runs(&unit, jobs.values()).await?;
     let material = Material::load(&unit, &jobs).await?;
     let mut taken = HashSet::new();
     let mut moot = Vec::new();

@@ -57,6 +57,7 @@ pub async fn fail(app: &App, caller: &Caller, failures: &[Failed]) -> Result<Vec
     let ids = failures.iter().map(|failed| failed.held.job.0);
     let mut jobs = store::load_many_for_update(&unit, ids).await?;
     lock_versions(&unit, jobs.values()).await?;
+    lock_exports(&unit, jobs.values()).await?;
     fixity::reports::lock_runs(&unit, jobs.values()).await?;
     let mut answers = Vec::with_capacity(failures.len());
     for failed in failures {
@@ -76,6 +77,13 @@ pub async fn lock_versions(unit: &Unit, jobs: impl IntoIterator<Item = &Job>) ->
         .collect();
     versions::store::load_many_for_update(unit, &subjects).await?;
     Ok(())
+}
+
+/// Locks the exports that are to be packed in the order of their ids, so that two units never wait for each other.
+pub async fn lock_exports(unit: &Unit, jobs: impl IntoIterator<Item = &Job>) -> Result<(), Error> {
+    let subjects = jobs.into_iter().filter(|job| job.kind == Kind::Export);
+    let subjects = subjects.map(|job| job.subject_id).collect();
+    Ok(exports::store::lock(unit, subjects).await?)
 }
 
 async fn one(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use runtime::shutdown::Shutdown;
 
 use super::{Status, store};
-use crate::{App, Error, fixity};
+use crate::{App, Error, checkpoints, fixity};
 
 /// How often.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -24,6 +24,9 @@ pub async fn run(app: App, shutdown: &Shutdown) {
         }
         if let Err(error) = measure(&app).await {
             tracing::warn!(?error, "jobs were not counted");
+        }
+        if let Err(error) = checkpoints::service::measure(&app).await {
+            tracing::warn!(?error, "how long events wait for the tree was not measured");
         }
         if let Err(error) = fixity::service::measure(&app).await {
             tracing::warn!(?error, "what is overdue was not counted");

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contract::{VersionId, objects::Place};
+use futures::{StreamExt as _, stream};
 use runtime::shutdown::Shutdown;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     Input, Job, Status,
-    fail::{attempt_failed, lock_versions},
+    fail::{attempt_failed, lock_exports, lock_versions},
     store,
 };
 use crate::{
@@ -25,6 +26,8 @@ use crate::{
 };
 
 const PERIOD: Duration = Duration::from_secs(5);
+/// How many objects are asked for at the same time.
+const AT_ONCE: usize = 16;
 /// The most rows of a kind in one pass.
 const BATCH: u64 = 200;
 
@@ -43,41 +46,109 @@ pub struct Reconciled {
     pub fixity: usize,
 }
 
-/// Puts things right every few seconds until the shutdown begins.
+/// Puts things right every few seconds until the shutdown begins. What asks the object store has turns of its own, so
+/// that leases, announcements and the log of events do not wait for one that does not answer.
 pub async fn run(app: App, shutdown: &Shutdown) {
-    let mut timer = tokio::time::interval(PERIOD);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    let app = &app;
+    let own = async {
+        let mut turns = Turns::new(shutdown);
+        while turns.next().await {
+            told(own(app).await);
+        }
+    };
+    let sealing = async {
+        let mut turns = Turns::new(shutdown);
+        while turns.next().await {
+            seal(app).await;
+        }
+    };
+    let uploads = async {
+        let mut turns = Turns::new(shutdown);
+        while turns.next().await {
+            told(of_uploads(app).await);
+        }
+    };
+    let exports = async {
+        let mut turns = Turns::new(shutdown);
+        while turns.next().await {
+            told(of_exports(app).await);
+        }
+    };
+    tokio::join!(own, sealing, uploads, exports);
+}
+
+/// One every few seconds until the shutdown begins.
+struct Turns<'a> {
+    timer: tokio::time::Interval,
+    shutdown: &'a Shutdown,
+}
+
+impl<'a> Turns<'a> {
+    fn new(shutdown: &'a Shutdown) -> Self {
+        let mut timer = tokio::time::interval(PERIOD);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self { timer, shutdown }
+    }
+
+    /// Waits for the next; `false`: there is none any more.
+    async fn next(&mut self) -> bool {
         tokio::select! {
             biased;
-            () = shutdown.soft().cancelled() => return,
-            _ = timer.tick() => {}
-        }
-        let done = reconcile(&app).await;
-        if done != Reconciled::default() {
-            tracing::info!(?done, "reconciled");
-        }
-        match checkpoints::service::seal(&app, checkpoints::service::PASS).await {
-            Ok(0) => {}
-            Ok(events) => tracing::debug!(events, "events came into the tree"),
-            Err(error) => tracing::error!(?error, "events do not come into the tree"),
+            () = self.shutdown.soft().cancelled() => false,
+            _ = self.timer.tick() => true,
         }
     }
 }
 
-/// One pass. What fails is logged and tried again in the next; it does not hold up the rest.
-pub async fn reconcile(app: &App) -> Reconciled {
+fn told(done: Reconciled) {
+    if done != Reconciled::default() {
+        tracing::info!(?done, "reconciled");
+    }
+}
+
+async fn seal(app: &App) {
+    match checkpoints::service::seal(app, checkpoints::service::PASS).await {
+        Ok(0) => {}
+        Ok(events) => tracing::debug!(events, "events came into the tree"),
+        Err(error) => tracing::error!(?error, "events do not come into the tree"),
+    }
+}
+
+/// What needs nothing but the database.
+async fn own(app: &App) -> Reconciled {
     let done = Reconciled {
         leases: passed("leases", leases(app).await),
         announcements: passed("announcements", announcements(app).await),
-        uploads: passed("uploads", uploads(app).await),
-        exports: passed("exports", exports::service::expire(app).await),
         fixity: passed("fixity", fixity::schedule::pass(app).await),
+        ..Reconciled::default()
     };
     if done.leases + done.announcements > 0 {
         app.jobs_waiting().notify_one();
     }
     done
+}
+
+async fn of_uploads(app: &App) -> Reconciled {
+    Reconciled {
+        uploads: passed("uploads", uploads(app).await),
+        ..Reconciled::default()
+    }
+}
+
+async fn of_exports(app: &App) -> Reconciled {
+    Reconciled {
+        exports: passed("exports", exports::service::expire(app).await),
+        ..Reconciled::default()
+    }
+}
+
+/// One pass over everything. What fails is logged and tried again in the next; it does not hold up the rest.
+pub async fn reconcile(app: &App) -> Reconciled {
+    Reconciled {
+        uploads: of_uploads(app).await.uploads,
+        exports: of_exports(app).await.exports,
+        ..own(app).await
+    }
 }
 
 fn passed(step: &str, done: Result<usize, Error>) -> usize {
@@ -133,6 +204,7 @@ async fn end_some_leases(
     let mut unit = app.begin_internal().await?;
     let rows = store::load_many_for_update(&unit, ids.iter().copied()).await?;
     lock_versions(&unit, rows.values()).await?;
+    lock_exports(&unit, rows.values()).await?;
     fixity::reports::lock_runs(&unit, rows.values()).await?;
     let mut rows: Vec<Job> = rows.into_values().collect();
     // In one order, so that two units never wait for each other.
@@ -200,15 +272,18 @@ async fn uploads(app: &App) -> Result<usize, Error> {
         leftovers.push((VersionId(row.content_id), row.upload_id));
     }
     unit.commit().await?;
-    for (content, upload) in &leftovers {
-        let key = contract::objects::version_key(*content);
-        let discarded = app
-            .objects()
-            .discard(Place::Incoming, &key, upload.as_deref());
-        if let Err(error) = discarded.await {
-            // The lifecycle rule of the bucket removes it.
-            tracing::warn!(%key, ?error, "what was left of an upload was not removed");
-        }
-    }
-    Ok(leftovers.len())
+    let count = leftovers.len();
+    stream::iter(leftovers)
+        .for_each_concurrent(AT_ONCE, |(content, upload)| async move {
+            let key = contract::objects::version_key(content);
+            let discarded = app
+                .objects()
+                .discard(Place::Incoming, &key, upload.as_deref());
+            if let Err(error) = discarded.await {
+                // The lifecycle rule of the bucket removes it.
+                tracing::warn!(%key, ?error, "what was left of an upload was not removed");
+            }
+        })
+        .await;
+    Ok(count)
 }

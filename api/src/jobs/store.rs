@@ -30,21 +30,20 @@ pub struct Filter {
     pub subject: Option<Uuid>,
 }
 
-/// One by id.
-pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, DbErr> {
-    job::Entity::find_by_id(id).one(db).await
-}
-
-/// One by id, if the actor may see jobs.
-pub async fn lookup(
+/// Several by id, if the actor may see jobs.
+pub async fn lookup_many(
     db: &impl ConnectionTrait,
     actor: &Actor,
-    id: Uuid,
-) -> Result<Option<Job>, DbErr> {
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Job>, DbErr> {
     if authorise(actor, Action::ReadJobs, &Resource::default()) != Verdict::Allowed {
-        return Ok(None);
+        return Ok(HashMap::new());
     }
-    find(db, id).await
+    let rows = job::Entity::find()
+        .filter(job::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// Several by id, under the lock of the transaction; locked in the order of their ids, so that two units
@@ -60,15 +59,6 @@ pub async fn load_many_for_update(
         .all(unit.db())
         .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-}
-
-/// The job, if the token is that of its live lease; `None`: the lease is lost, and nothing may be written.
-pub async fn require_lease(unit: &Unit, id: Uuid, token: &str) -> Result<Option<Job>, DbErr> {
-    let found = job::Entity::find_by_id(id)
-        .lock(LockType::NoKeyUpdate)
-        .one(unit.db())
-        .await?;
-    Ok(found.filter(|job| lease::standing(job, token, unit.now()) == lease::Standing::Live))
 }
 
 /// Whether one of these is an export to be packed.

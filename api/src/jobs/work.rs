@@ -124,8 +124,7 @@ pub struct FixityWork {
 
 /// What a check of a version reads; `None` when its bytes are not kept any more.
 pub fn fixity_work(app: &App, check: &FixityCheck, version: &Version) -> Option<Work> {
-    let kept = version.place == version::Place::Records && fixity::is_kept(version.status);
-    kept.then(|| {
+    fixity::is_kept(version).then(|| {
         Work::Fixity(FixityWork {
             check: FixityCheckId(check.id),
             size: version.size,

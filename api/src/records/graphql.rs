@@ -33,6 +33,7 @@ use crate::{
 };
 
 /// One thing kept, over time.
+#[derive(Clone)]
 pub struct RecordObject(pub Record);
 
 /// One thing kept, over time.

@@ -44,6 +44,7 @@ pub enum TaskOrder {
 }
 
 /// A person's work on a record.
+#[derive(Clone)]
 pub struct TaskObject(pub Task);
 
 /// A person's work on a record.
@@ -127,6 +128,7 @@ impl TaskObject {
 }
 
 /// A remark on a task.
+#[derive(Clone)]
 pub struct CommentObject(pub Comment);
 
 /// A remark on a task.

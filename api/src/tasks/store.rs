@@ -196,6 +196,24 @@ pub async fn update(unit: &mut Unit, row: Task) -> Result<Task, DbErr> {
     Ok(row)
 }
 
+/// Several comments by id, those whose task the actor may see.
+pub async fn lookup_comments(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Comment>, DbErr> {
+    let tasks = scoped(actor)
+        .select_only()
+        .column(task::Column::Id)
+        .into_query();
+    let rows = comment::Entity::find()
+        .filter(comment::Column::Id.is_in(ids.iter().copied()))
+        .filter(comment::Column::TaskId.in_subquery(tasks))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
 /// A comment by its id, if the actor may see its task.
 pub async fn lookup_comment(
     db: &impl ConnectionTrait,

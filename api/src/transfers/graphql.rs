@@ -34,6 +34,7 @@ pub enum TransferStatus {
 }
 
 /// A batch deposited together.
+#[derive(Clone)]
 pub struct TransferObject(pub Transfer);
 
 /// A batch deposited together.

@@ -181,6 +181,10 @@ pub async fn restore(
         .ok_or(Error::NotFound("version"))?;
     let mut unit = app.begin(caller).await?;
     let record_id = RecordId(old.record_id);
+    // The version before its record, as everywhere, so that two units never wait for each other.
+    let old = store::load_for_update(&unit, old.id)
+        .await?
+        .ok_or(Error::NotFound("version"))?;
     let mut record =
         records::service::lock(&unit, caller, record_id, Action::RestoreVersion).await?;
     if let Some(answer) = unit.replay("restoreVersion", key, &(id, &note)).await? {
@@ -189,9 +193,6 @@ pub async fn restore(
             .await?
             .ok_or(Error::NotFound("version"));
     }
-    let old = store::load_for_update(&unit, old.id)
-        .await?
-        .ok_or(Error::NotFound("version"))?;
     if old.status != Status::Accepted {
         return Err(Error::Precondition(
             "only an accepted version can be restored".into(),

@@ -1,11 +1,11 @@
 //! Queries about versions: the only place in this noun that names entities.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::{record, version};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, LockType},
 };
 use uuid::Uuid;
@@ -88,8 +88,8 @@ pub async fn load_many(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Several by id, for our own use, under the lock of the transaction; locked in the order of their ids, so
-/// that two units never wait for each other.
+/// Several by id, for our own use, under the lock of the transaction, their records too; locked in the order of
+/// their ids, so that two units never wait for each other.
 pub async fn load_many_for_update(
     unit: &Unit,
     ids: &[Uuid],
@@ -100,6 +100,28 @@ pub async fn load_many_for_update(
         .lock(LockType::NoKeyUpdate)
         .all(unit.db())
         .await?;
+    lock_records(unit, rows.iter().map(|row| row.record_id)).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Several by id and all versions that share their content, as [`load_many_for_update`] loads them.
+pub async fn load_with_copies_for_update(
+    unit: &Unit,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Version>, DbErr> {
+    let named = load_many(unit.db(), ids).await?;
+    let sharing = || {
+        version::Entity::find()
+            .filter(version::Column::RecordId.is_in(named.values().map(|row| row.record_id)))
+            .filter(version::Column::ContentId.is_in(named.values().map(|row| row.content_id)))
+            .order_by_asc(version::Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .all(unit.db())
+    };
+    sharing().await?;
+    // A copy that was made while this waited for the lock of what it is a copy of.
+    let rows = sharing().await?;
+    lock_records(unit, rows.iter().map(|row| row.record_id)).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -176,10 +198,8 @@ pub async fn update(unit: &mut Unit, row: Version, was: Status) -> Result<Versio
             .filter(record::Column::NewestVersionId.eq(row.id))
             .exec(unit.db())
             .await?;
-        if row.status == Status::Accepted {
-            set_current(unit, &row).await?;
-        } else if was == Status::Accepted {
-            fall_back(unit, &row).await?;
+        if [was, row.status].contains(&Status::Accepted) {
+            choose_current(unit, row.record_id).await?;
         }
     }
     unit.changed(crate::changes::Change::Version(
@@ -189,30 +209,16 @@ pub async fn update(unit: &mut Unit, row: Version, was: Status) -> Result<Versio
     Ok(row)
 }
 
-/// Makes it its record's current version, unless a newer one is that already.
-pub async fn set_current(unit: &Unit, row: &Version) -> Result<(), DbErr> {
-    let newer = version::Entity::find()
-        .filter(version::Column::RecordId.eq(row.record_id))
-        .filter(version::Column::Status.eq(Status::Accepted))
-        .filter(version::Column::Number.gt(row.number))
-        .one(unit.db())
-        .await?;
-    if newer.is_none() {
-        record::Entity::update_many()
-            .col_expr(record::Column::CurrentVersionId, Expr::value(row.id))
-            .filter(record::Column::Id.eq(row.record_id))
-            .exec(unit.db())
-            .await?;
-    }
-    Ok(())
-}
-
-/// Its record's current version is the newest that is still accepted, if it was this one; none is one, too.
-async fn fall_back(unit: &Unit, row: &Version) -> Result<(), DbErr> {
+/// Its record's current version is the newest that is accepted and not known to be damaged; none, if there is none.
+/// The record is locked by a statement of its own, so that the next one reads what whoever had the lock has written.
+async fn choose_current(unit: &Unit, record: Uuid) -> Result<(), DbErr> {
+    lock_records(unit, [record]).await?;
     let newest = version::Entity::find()
-        .filter(version::Column::RecordId.eq(row.record_id))
+        .filter(version::Column::RecordId.eq(record))
         .filter(version::Column::Status.eq(Status::Accepted))
+        .filter(version::Column::DamagedAt.is_null())
         .order_by_desc(version::Column::Number)
+        .limit(1)
         .one(unit.db())
         .await?;
     record::Entity::update_many()
@@ -220,10 +226,29 @@ async fn fall_back(unit: &Unit, row: &Version) -> Result<(), DbErr> {
             record::Column::CurrentVersionId,
             Expr::value(newest.map(|newest| newest.id)),
         )
-        .filter(record::Column::Id.eq(row.record_id))
-        .filter(record::Column::CurrentVersionId.eq(row.id))
+        .filter(record::Column::Id.eq(record))
         .exec(unit.db())
         .await?;
+    Ok(())
+}
+
+/// Locks records in the order of their ids. After their versions: whoever locks both does so in this order.
+async fn lock_records(unit: &Unit, records: impl IntoIterator<Item = Uuid>) -> Result<(), DbErr> {
+    let ids: BTreeSet<Uuid> = records.into_iter().collect();
+    if ids.is_empty() || unit.db().get_database_backend() == DbBackend::Sqlite {
+        // SQLite has one writer.
+        return Ok(());
+    }
+    let locked: Vec<Uuid> = record::Entity::find()
+        .select_only()
+        .column(record::Column::Id)
+        .filter(record::Column::Id.is_in(ids))
+        .order_by_asc(record::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .all(unit.db())
+        .await?;
+    drop(locked);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ pub struct ItemPage {
     pub next: Option<String>,
 }
 
-/// Some events of an export, in the order of the bag and then of the tree.
+/// Some events of an export, in the order of the bag and then of their chains.
 #[derive(Debug, Clone, Default)]
 pub struct EventPage {
     /// The events.

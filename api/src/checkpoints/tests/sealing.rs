@@ -93,6 +93,26 @@ async fn nothing_is_signed_on_a_tree_that_is_not_the_one_signed_last() {
 }
 
 #[tokio::test]
+async fn the_reconciler_seals_although_the_object_store_does_not_answer() {
+    let world = World::over_a_silent_store().await;
+    let transfer = world.transfer(&archivist()).await;
+    world
+        .record(&transfer, "a", crate::versions::Status::AwaitingUpload)
+        .await;
+    world.clock.advance(std::time::Duration::from_hours(48));
+    let shutdown = runtime::shutdown::Shutdown::new();
+    let (app, stop) = (world.app.clone(), shutdown.clone());
+    let running = shutdown.spawn("reconciler", async move {
+        crate::jobs::reconciler::run(app, &stop).await;
+    });
+    while store::any_pending(world.app.database()).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    drop(running);
+    shutdown.drain(std::time::Duration::ZERO).await;
+}
+
+#[tokio::test]
 async fn the_reconciler_seals() {
     let world = World::new().await;
     happen(&world.app, 1, 2).await;
@@ -106,5 +126,58 @@ async fn the_reconciler_seals() {
     }
     drop(running);
     shutdown.drain(std::time::Duration::from_secs(5)).await;
+    assert_eq!(look(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_changed_does_not_keep_others_out_of_the_tree() {
+    let world = World::new().await;
+    happen(&world.app, 1, 2).await;
+    seal(&world).await;
+    // One that is a leaf loses its hash, and one that is to be a leaf gets a short one.
+    let sealed = of(&world, 1).await.remove(0);
+    let id = quoted(&world, sealed.id);
+    sql(
+        &world,
+        &format!("UPDATE event SET hash = NULL WHERE id = {id}"),
+    )
+    .await;
+    happen(&world.app, 2, 1).await;
+    let short = of(&world, 2).await.remove(0);
+    let id = quoted(&world, short.id);
+    let bytes = match world.app.database().get_database_backend() {
+        sea_orm::DbBackend::Postgres => "'\\x00'",
+        _ => "x'00'",
+    };
+    sql(
+        &world,
+        &format!("UPDATE event SET hash = {bytes} WHERE id = {id}"),
+    )
+    .await;
+    happen(&world.app, 3, 4).await;
+    assert_eq!(seal(&world).await, 4);
+    assert_eq!(
+        store::waiting_since(world.app.database()).await.unwrap(),
+        Some(short.at)
+    );
+    assert!(!look(&world).await.is_empty(), "and it is found");
+}
+
+#[tokio::test]
+async fn another_key_neither_starts_nor_signs_on() {
+    let world = World::new().await;
+    service::check_key(&world.app).await.unwrap();
+    happen(&world.app, 1, 2).await;
+    seal(&world).await;
+    service::check_key(&world.app).await.unwrap();
+    let stranger = world.with_another_key();
+    let refused = service::check_key(&stranger).await;
+    assert!(
+        matches!(&refused, Err(crate::Error::Precondition(why)) if why.contains("not signed with this key")),
+        "{refused:?}"
+    );
+    happen(&world.app, 1, 1).await;
+    assert!(service::seal(&stranger, 1).await.is_err());
+    assert_eq!(seal(&world).await, 1);
     assert_eq!(look(&world).await, []);
 }

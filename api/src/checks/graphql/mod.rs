@@ -43,6 +43,7 @@ pub enum CheckStatus {
 }
 
 /// One run of one kind of check on a version.
+#[derive(Clone)]
 pub struct CheckObject {
     row: Check,
     /// Of its version, in bytes.

@@ -15,6 +15,7 @@ use crate::{
         service::why_waiting,
         store,
     },
+    fixity::reports::left_accepted,
     jobs::{
         Kind,
         claim::Held,
@@ -247,4 +248,37 @@ async fn runs_are_numbered_on_after_a_second_look_that_did_not_count() {
     .remove(0)
     .expect("they may");
     assert_eq!(shop.check(row.id, FORMAT).await.run, 3);
+}
+
+#[tokio::test]
+async fn a_second_look_ends_with_the_acceptance_that_it_was_beside() {
+    let shop = Shop::new().await;
+    let row = accepted(&shop).await;
+    again(&shop, &row, Some(&[FORMAT]))
+        .await
+        .expect("it begins");
+    let held = shop.take(row.id, Kind::Check).await;
+    let mut unit = shop.app().begin_internal().await.expect("a unit begins");
+    let now = shop.version(row.id).await;
+    left_accepted(&mut unit, now, "version.fixityFailed", "a bit".into())
+        .await
+        .expect("it leaves");
+    unit.commit().await.expect("it commits");
+    let runs = history(&shop, &row).await;
+    assert!(
+        runs.contains(&(2, CheckStatus::Inconclusive, false)),
+        "{runs:?}"
+    );
+    let told = shop.report(&held, vec![newer(&row, 2)]).await;
+    assert_eq!(told.status, ReportStatus::Conflict);
+    let mut unit = shop.app().begin_internal().await.expect("a unit begins");
+    let mut now = shop.version(row.id).await;
+    (now.status, now.damaged_at) = (Status::Accepted, None);
+    versions::store::update(&mut unit, now.clone(), Status::NeedsReview)
+        .await
+        .expect("it is kept");
+    unit.commit().await.expect("it commits");
+    again(&shop, &now, Some(&[FORMAT]))
+        .await
+        .expect("accepted again, it is identified again");
 }

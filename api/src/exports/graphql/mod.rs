@@ -54,6 +54,7 @@ pub enum ExportFormat {
 }
 
 /// A package that somebody asked for.
+#[derive(Clone)]
 pub struct ExportObject(pub Export);
 
 /// A package that somebody asked for.

@@ -352,7 +352,7 @@ pub(super) struct EventsQuery;
 
 #[Object]
 impl EventsQuery {
-    /// Workers only: the events of the records of an export, in the order of the bag and then of the tree. Needs the live
+    /// Workers only: the events of the records of an export, in the order of the bag and then of their chains. Needs the live
     /// lease of its job; `first` is 1 to 500, and a page with long events may have fewer.
     #[graphql(complexity = "crate::page::cost(first, None, child_complexity)")]
     async fn export_events(

@@ -12,6 +12,7 @@ use crate::{
     checkpoints::{
         self,
         service::{Inclusion, show},
+        store::After,
     },
     exports::{Export, store},
     jobs,
@@ -59,7 +60,7 @@ pub(super) async fn of(unit: &Unit, row: &Export) -> Result<Option<Evidence>, Er
 /// One page of the events of an export.
 #[derive(Debug)]
 pub struct EventPage {
-    /// Each with its cursor, in the order of the bag and then of the tree.
+    /// Each with its cursor, in the order of the bag and then of their chains.
     pub events: Vec<(String, Inclusion)>,
     /// Whether there is more before.
     pub has_previous: bool,
@@ -77,7 +78,7 @@ pub async fn events(
     after: Option<&str>,
 ) -> Result<EventPage, Error> {
     let limit = super::work::limit(first, MAX_EVENTS)?;
-    let place = after.map_or(Ok((-1, -1)), |cursor| {
+    let place = after.map_or(Ok(After::NOTHING), |cursor| {
         place(cursor).ok_or_else(|| Error::input("after", "this is not a cursor of this list"))
     })?;
     let job = leased(app, caller, job, token).await?;
@@ -108,7 +109,9 @@ pub async fn events(
             break;
         }
         bytes += shown.entry.len();
-        events.push((format!("{}.{}", placed.item, placed.leaf), shown));
+        let sequence = placed.event.sequence.unwrap_or_default();
+        let cursor = format!("{}.{sequence}.{}", placed.item, placed.leaf);
+        events.push((cursor, shown));
     }
     Ok(EventPage {
         events,
@@ -117,8 +120,14 @@ pub async fn events(
     })
 }
 
-fn place(cursor: &str) -> Option<(i64, i64)> {
-    let (item, leaf) = cursor.split_once('.')?;
-    let number = |text: &str| text.parse::<u32>().ok().map(i64::from);
-    Some((number(item)?, leaf.parse::<u64>().ok()?.try_into().ok()?))
+fn place(cursor: &str) -> Option<After> {
+    let mut numbers = cursor
+        .split('.')
+        .map(|text| i64::try_from(text.parse::<u64>().ok()?).ok());
+    let place = After {
+        item: numbers.next()??,
+        sequence: numbers.next()??,
+        leaf: numbers.next()??,
+    };
+    numbers.next().is_none().then_some(place)
 }

@@ -11,6 +11,8 @@ use contract::{
     objects::{Place, export_key},
 };
 
+use futures::{StreamExt as _, stream};
+
 use crate::{
     App, Error,
     exports::{Export, Input, Status, store},
@@ -19,6 +21,9 @@ use crate::{
 
 /// How many one call looks at.
 const BATCH: u64 = 100;
+
+/// How many are removed at the same time.
+const AT_ONCE: usize = 8;
 
 /// The longest that a URL may be valid, in seconds.
 const MAX_SECONDS: i32 = 3_600;
@@ -70,24 +75,37 @@ pub(super) fn end(app: &App, now: DateTime<Utc>) -> DateTime<Utc> {
 /// Removes packages that were kept long enough, a bounded number of them, and says how many. One that cannot
 /// be removed now does not hold up the others.
 pub async fn expire(app: &App) -> Result<usize, Error> {
+    let found = store::outlived(app.database(), app.clock().now(), BATCH).await?;
+    let mut removals = stream::iter(found)
+        .map(|row| remove(app, row))
+        .buffer_unordered(AT_ONCE);
     let mut removed = 0;
-    for row in store::outlived(app.database(), app.clock().now(), BATCH).await? {
-        let key = export_key(ExportId(row.id));
-        if let Err(error) = app.objects().discard(Place::Exports, &key, None).await {
-            tracing::warn!(export = %ExportId(row.id), ?error, "an expired package could not be removed");
-            continue;
-        }
-        let mut unit = app.begin_internal().await?;
-        let Some(row) = store::load_for_update(&unit, row.id).await? else {
-            continue;
-        };
-        if row.status == Status::Ready {
-            super::step(&mut unit, row, Input::Expire, "export.expired").await?;
-            unit.commit().await?;
-            removed += 1;
+    while let Some(done) = removals.next().await {
+        match done {
+            Ok(done) => removed += usize::from(done),
+            Err(error) => tracing::warn!(?error, "a package that was removed is not EXPIRED yet"),
         }
     }
     Ok(removed)
+}
+
+/// Removes one; answers whether it did.
+async fn remove(app: &App, row: Export) -> Result<bool, Error> {
+    let key = export_key(ExportId(row.id));
+    if let Err(error) = app.objects().discard(Place::Exports, &key, None).await {
+        tracing::warn!(export = %ExportId(row.id), ?error, "an expired package could not be removed");
+        return Ok(false);
+    }
+    let mut unit = app.begin_internal().await?;
+    let Some(row) = store::load_for_update(&unit, row.id).await? else {
+        return Ok(false);
+    };
+    if row.status != Status::Ready {
+        return Ok(false);
+    }
+    super::step(&mut unit, row, Input::Expire, "export.expired").await?;
+    unit.commit().await?;
+    Ok(true)
 }
 
 #[cfg(test)]

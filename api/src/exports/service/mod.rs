@@ -209,12 +209,28 @@ pub async fn cancel(app: &App, caller: &Caller, id: ExportId) -> Result<Export, 
     let row = store::load_for_update(&unit, seen.id)
         .await?
         .ok_or(Error::NotFound("export"))?;
+    may_cancel(&unit, caller, &row).await?;
     if row.status == Status::Cancelled {
         return Ok(row);
     }
     let row = step(&mut unit, row, Input::Cancel, "export.cancelled").await?;
     unit.commit().await?;
     Ok(row)
+}
+
+/// What the access rule needs to know is its transfer's; an export of more than a transfer is nobody's deposit.
+async fn may_cancel(unit: &Unit, caller: &Caller, row: &Export) -> Result<(), Error> {
+    let Some(id) = row.transfer_id else {
+        return caller.may(Action::CancelExport, &Resource::default());
+    };
+    let transfer = transfers::store::load(unit.db(), id)
+        .await?
+        .ok_or(Error::NotFound("export"))?;
+    let collection = collections::store::load(unit.db(), transfer.collection_id)
+        .await?
+        .ok_or(Error::NotFound("export"))?;
+    let resource = transfers::service::resource(&transfer, &collection.body);
+    caller.may(Action::CancelExport, &resource)
 }
 
 /// Takes an export one step on, with its event.

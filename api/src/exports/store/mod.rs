@@ -84,6 +84,20 @@ pub async fn load_for_update(unit: &Unit, id: Uuid) -> Result<Option<Export>, Db
         .await
 }
 
+/// Locks several in the order of their ids, so that two units never wait for each other.
+pub async fn lock(unit: &Unit, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    export::Entity::find()
+        .filter(export::Column::Id.is_in(ids))
+        .order_by_asc(export::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .all(unit.db())
+        .await
+        .map(drop)
+}
+
 /// One by id, for our own use.
 pub async fn load(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Export>, DbErr> {
     export::Entity::find_by_id(id).one(db).await

@@ -212,3 +212,48 @@ async fn a_record_that_was_tampered_with_is_packed_and_its_bag_shows_it() {
         "the edited one, and the one that followed it"
     );
 }
+
+#[tokio::test]
+async fn a_package_holds_although_its_events_were_written_by_processes_whose_clocks_are_apart() {
+    let world = World::new().await;
+    let transfer = world.transfer(&archivist()).await;
+    let record = world.accepted(&transfer, "a").await;
+    let database = crate::app::connect(world.url(), 2).await.unwrap();
+    let ahead = world.another(database);
+    // Ids of the system's clock, which the test's own is far behind: the first of the chain has the largest id.
+    for app in [&ahead, &world.app, &ahead, &world.app] {
+        let mut unit = app.begin(&archivist()).await.unwrap();
+        let happened = Happened {
+            action: "record.updated",
+            record_id: Some(record.id),
+            ..Happened::default()
+        };
+        unit.event(RecordId(record.id), happened);
+        unit.commit().await.unwrap();
+    }
+    sealed(&world).await;
+    let export = request(&world, &archivist(), of_transfer(&transfer))
+        .await
+        .unwrap();
+    let job = claim(&world, &export).await;
+    let mut unit = world.app.begin_internal().await.unwrap();
+    let work = service::work_for_claim(&mut unit, export.id).await.unwrap();
+    drop(unit);
+    let evidence = work.unwrap().evidence.unwrap();
+    let key = tlog::VerifierKey::parse(&evidence.checkpoint_key).unwrap();
+    for page in [500, 1] {
+        let checkpoint =
+            tlog::Checkpoint::open(&evidence.checkpoint, std::slice::from_ref(&key)).unwrap();
+        let mut look = Evidence::new(checkpoint);
+        let lines = lines(&world, job, page).await;
+        let leaves: Vec<u64> = lines
+            .iter()
+            .map(|line| tlog::Line::parse(line).unwrap().leaf)
+            .collect();
+        assert!(!leaves.is_sorted(), "the clocks are apart: {leaves:?}");
+        for line in &lines {
+            look.add(line).unwrap();
+        }
+        assert_eq!(look.seen().events, 4);
+    }
+}

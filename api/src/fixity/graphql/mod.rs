@@ -12,9 +12,9 @@ pub use work::FixityWorkMutation;
 
 use super::{Digests, FixityCheck, service, store};
 use crate::{
-    exports::{self, Export, graphql::ExportObject},
+    exports::{Export, graphql::ExportObject},
     graphql::{
-        context::{app, caller, loaders},
+        context::{app, loaders},
         errors::Result,
         ids::id,
         scalars::BigInt,
@@ -125,6 +125,7 @@ impl FixityObject {
 }
 
 /// One reading of what is kept, from its first byte to its last.
+#[derive(Clone)]
 pub struct FixityCheckObject(pub FixityCheck);
 
 /// One reading of what is kept, from its first byte to its last.
@@ -154,9 +155,8 @@ impl FixityCheckObject {
         let Some(export) = self.0.export_id else {
             return Ok(None);
         };
-        let actor = &caller(ctx)?.actor;
-        let found = exports::store::lookup(app(ctx)?.database(), actor, export).await;
-        Ok(found.map_err(crate::Error::from)?.map(ExportObject))
+        let found = loaders(ctx)?.export(export).await?;
+        Ok(found.map(ExportObject))
     }
 
     /// The id of that export.

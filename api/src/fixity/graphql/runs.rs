@@ -14,7 +14,7 @@ use crate::{
     Error,
     collections::graphql::CollectionObject,
     graphql::{
-        context::{app, caller},
+        context::{app, caller, loaders},
         errors::Result,
         ids::{id, parse},
         scalars::BigInt,
@@ -42,6 +42,7 @@ impl From<Schedule> for FixityScheduleObject {
 }
 
 /// What somebody wanted to have verified at once, and how far that is.
+#[derive(Clone)]
 pub struct FixityRunObject(pub FixityRun);
 
 /// What somebody wanted to have verified at once, and how far that is.
@@ -100,7 +101,10 @@ impl FixityRunObject {
 
     /// What it waits for; null once it has ended.
     async fn why_waiting(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        Ok(service::why_waiting(app(ctx)?, &self.0).await?)
+        if self.0.finished_at.is_some() {
+            return Ok(None);
+        }
+        Ok(loaders(ctx)?.run_waits(self.0.id).await?)
     }
 
     /// Its checks, newest first: all, or those with one of these `outcomes`.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use entity::{fixity_check, fixity_run};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, LockType},
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait, LockType, SimpleExpr, SubQueryStatement},
 };
 use uuid::Uuid;
 
@@ -28,21 +28,46 @@ pub use due::{
 };
 pub use selected::{next_exports, next_versions, sum};
 
-/// One check by id, if the actor may see what it is about.
-pub async fn lookup_check(
+/// Several checks by id, those about what the actor may see.
+pub async fn lookup_checks(
     db: &impl ConnectionTrait,
     actor: &Actor,
-    id: Uuid,
-) -> Result<Option<FixityCheck>, DbErr> {
-    let Some(row) = fixity_check::Entity::find_by_id(id).one(db).await? else {
-        return Ok(None);
-    };
-    let seen = match (row.version_id, row.export_id) {
-        (Some(version), _) => versions::store::lookup(db, actor, version).await?.is_some(),
-        (None, Some(export)) => exports::store::lookup(db, actor, export).await?.is_some(),
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, FixityCheck>, DbErr> {
+    let rows = fixity_check::Entity::find()
+        .filter(fixity_check::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    let of_versions: Vec<Uuid> = rows.iter().filter_map(|row| row.version_id).collect();
+    let of_exports: Vec<Uuid> = rows.iter().filter_map(|row| row.export_id).collect();
+    let versions = versions::store::lookup_many(db, actor, &of_versions).await?;
+    let exports = exports::store::lookup_many(db, actor, &of_exports).await?;
+    let seen = |row: &FixityCheck| match (row.version_id, row.export_id) {
+        (Some(version), _) => versions.contains_key(&version),
+        (None, Some(export)) => exports.contains_key(&export),
         (None, None) => false,
     };
-    Ok(seen.then_some(row))
+    Ok(rows
+        .into_iter()
+        .filter(seen)
+        .map(|row| (row.id, row))
+        .collect())
+}
+
+/// Several runs by id, if the actor may see runs: those who see everything.
+pub async fn lookup_runs(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, FixityRun>, DbErr> {
+    if actor.scope() != Scope::All {
+        return Ok(HashMap::new());
+    }
+    let rows = fixity_run::Entity::find()
+        .filter(fixity_run::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
 /// One run by id, if the actor may see runs: those who see everything.
@@ -172,17 +197,33 @@ pub async fn runs(
     page::fetch(db, select, fixity_run::Column::Id, sort, |row| row.id, args).await
 }
 
-/// The oldest check of a run that has not ended.
+/// The oldest check of each run that has not ended, by the run.
 pub async fn oldest_open(
     db: &impl ConnectionTrait,
-    run: Uuid,
-) -> Result<Option<FixityCheck>, DbErr> {
-    fixity_check::Entity::find()
-        .filter(fixity_check::Column::RunId.eq(run))
+    runs: &[Uuid],
+) -> Result<HashMap<Uuid, Uuid>, DbErr> {
+    let run = Expr::col((fixity_check::Entity, fixity_check::Column::RunId));
+    let oldest = fixity_check::Entity::find()
+        .select_only()
+        .column(fixity_check::Column::Id)
+        .filter(run.equals((fixity_run::Entity, fixity_run::Column::Id)))
         .filter(fixity_check::Column::FinishedAt.is_null())
         .order_by_asc(fixity_check::Column::Id)
-        .one(db)
-        .await
+        .limit(1)
+        .into_query();
+    let oldest = SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(oldest)));
+    let rows: Vec<(Uuid, Option<Uuid>)> = fixity_run::Entity::find()
+        .select_only()
+        .column(fixity_run::Column::Id)
+        .expr_as(oldest, "oldest")
+        .filter(fixity_run::Column::Id.is_in(runs.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(run, check)| Some((run, check?)))
+        .collect())
 }
 
 /// How many checks of a run, or of the schedule, have not ended; no more than `limit` are counted.

@@ -7,7 +7,8 @@ use entity::{
     version::{self, Place, Status},
 };
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
     sea_query::{Expr, ExprTrait, LikeExpr},
 };
 use uuid::Uuid;
@@ -25,7 +26,11 @@ use crate::{
 fn versions_of(selection: Selection, run: Uuid) -> Select<version::Entity> {
     let select = version::Entity::find()
         .filter(version::Column::Place.eq(Place::Records))
-        .filter(version::Column::Status.is_in([Status::Accepted, Status::NeedsReview]))
+        .filter(
+            Condition::any()
+                .add(version::Column::Status.is_in([Status::Accepted, Status::NeedsReview]))
+                .add(version::Column::DamagedAt.is_not_null()),
+        )
         // Ids are made in the order of time, so that a run has an end while more is accepted.
         .filter(version::Column::Id.lt(run));
     match selection {
@@ -63,21 +68,26 @@ fn of_collection(id: CollectionId) -> Condition {
 const BYTES: &str = "CAST(COALESCE(SUM(size), 0) AS bigint)";
 
 /// What a run comes to.
-pub async fn sum(unit: &Unit, selection: Selection, run: Uuid) -> Result<Sum, DbErr> {
+pub async fn sum(
+    db: &impl ConnectionTrait,
+    selection: Selection,
+    run: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Sum, DbErr> {
     let versions = versions_of(selection, run)
         .select_only()
         .column_as(version::Column::Id.count(), "count")
         .column_as(Expr::cust(BYTES), "bytes")
         .into_model::<Sum>()
-        .one(unit.db())
+        .one(db)
         .await?
         .unwrap_or_default();
-    let exports = exports_of(selection, run, unit.now())
+    let exports = exports_of(selection, run, now)
         .select_only()
         .column_as(export::Column::Id.count(), "count")
         .column_as(Expr::cust(BYTES), "bytes")
         .into_model::<Sum>()
-        .one(unit.db())
+        .one(db)
         .await?
         .unwrap_or_default();
     Ok(Sum {

@@ -134,8 +134,8 @@ async fn a_large_run_is_put_into_the_table_bit_by_bit_and_ends() {
         (total, 5, Stage::Done)
     );
     assert_eq!(run.finished_at, None);
-    let why = service::why_waiting(shop.app(), &run).await.unwrap();
-    assert!(why.unwrap().contains("waiting for its turn"));
+    let why = service::why_waiting_many(shop.app(), &[run.id]).await;
+    assert!(why.unwrap()[&run.id].contains("waiting for its turn"));
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
 //! What follows from what a worker found.
 
+use sea_orm::ConnectionTrait as _;
+
 use super::{DAY, Shop, bad, good, id};
 use crate::{
     Error,
-    checks::people::{Verdict, decide, rerun},
+    auth::Role,
+    checks::{
+        dispositions::order,
+        people::{Verdict, decide, rerun},
+    },
     exports,
     fixity::{Finding, Outcome, Selection, service, store},
     jobs::{
@@ -12,8 +18,8 @@ use crate::{
         reported::ReportStatus,
     },
     tasks,
-    testing::archivist,
-    versions::{self, Status, Version},
+    testing::{archivist, caller},
+    versions::{self, Disposition, Status, Version},
 };
 
 async fn tasks_of(shop: &Shop, version: &Version) -> Vec<tasks::Task> {
@@ -124,9 +130,7 @@ async fn damage_takes_a_version_out_of_use_and_opens_one_task_however_often_it_i
 async fn an_older_version_that_is_whole_takes_the_place_of_a_damaged_one() {
     let shop = Shop::new().await;
     let first = shop.kept("a.txt").await;
-    let second = versions::service::restore(shop.app(), &archivist(), None, id(&first), None)
-        .await
-        .unwrap();
+    let second = shop.kept_again(&first).await;
     assert_eq!(
         shop.record(&first).await.current_version_id,
         Some(second.id)
@@ -136,6 +140,86 @@ async fn an_older_version_that_is_whole_takes_the_place_of_a_damaged_one() {
     let check = shop.fixity(second.id).await.remove(0);
     shop.finds(&check, Finding::Missing).await;
     assert_eq!(shop.record(&first).await.current_version_id, Some(first.id));
+}
+
+#[tokio::test]
+async fn what_is_found_of_an_object_is_true_of_every_version_that_shares_it() {
+    let shop = Shop::new().await;
+    let first = shop.kept("a.txt").await;
+    let second = versions::service::restore(shop.app(), &archivist(), None, id(&first), None)
+        .await
+        .unwrap();
+    let record = Selection::RecordId(first.record_id.into());
+    shop.verify(record).await;
+    let check = shop.fixity(first.id).await.remove(0);
+    shop.finds(&check, Finding::Missing).await;
+    for version in [&first, &second] {
+        let now = shop.version(version.id).await;
+        assert_eq!(now.status, Status::NeedsReview, "version {}", now.number);
+        assert!(now.damaged_at.is_some());
+    }
+    assert_eq!(shop.record(&first).await.current_version_id, None);
+    let check = shop.fixity(second.id).await.remove(0);
+    shop.finds(&check, Finding::Missing).await;
+    assert_eq!(tasks_of(&shop, &first).await.len(), 1);
+    assert_eq!(shop.events("version.fixityFailed").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_reading_that_began_before_damage_was_found_does_not_say_that_it_is_gone() {
+    let shop = Shop::new().await;
+    let version = shop.kept("a.txt").await;
+    let record = Selection::RecordId(version.record_id.into());
+    shop.verify(record).await;
+    let early = shop.fixity(version.id).await.remove(0);
+    let early = shop.hold_check(&early).await;
+    shop.pass(1);
+    shop.verified(&version, bad()).await;
+    assert_eq!(
+        shop.tell(&early, good()).await.status,
+        ReportStatus::Applied
+    );
+    let now = shop.version(version.id).await;
+    assert!(now.damaged_at.is_some() && now.verified_at.is_none());
+    shop.pass(1);
+    shop.verified(&version, good()).await;
+    assert_eq!(shop.version(version.id).await.damaged_at, None);
+}
+
+#[tokio::test]
+async fn a_version_whose_checksum_is_gone_from_the_database_is_not_called_whole() {
+    let shop = Shop::new().await;
+    let version = shop.kept("a.txt").await;
+    let mut check = shop.check(version.id, contract::checks::CHECKSUM).await;
+    let unit = shop.app().begin_internal().await.unwrap();
+    check.evidence = Some(serde_json::json!({"checksum": "?"}));
+    crate::checks::store::update(&unit, check).await.unwrap();
+    unit.commit().await.unwrap();
+    shop.verified(&version, good()).await;
+    let found = shop.fixity(version.id).await.remove(0);
+    assert_eq!(found.outcome, Some(Outcome::Mismatch));
+    assert!(found.detail.unwrap().contains("CHECKSUM check is gone"));
+}
+
+#[tokio::test]
+async fn a_damaged_version_that_was_rejected_can_be_found_whole_again() {
+    let shop = Shop::new().await;
+    let version = shop.kept("a.txt").await;
+    shop.verified(&version, bad()).await;
+    decide(
+        shop.app(),
+        &archivist(),
+        id(&version),
+        Verdict::Reject,
+        "it is gone",
+    )
+    .await
+    .unwrap();
+    shop.verified(&version, good()).await;
+    let now = shop.version(version.id).await;
+    assert_eq!((now.status, now.damaged_at), (Status::Rejected, None));
+    let run = shop.verify(Selection::Everything).await;
+    assert_eq!(run.asked, 0, "what was rejected is not kept otherwise");
 }
 
 #[tokio::test]
@@ -266,4 +350,91 @@ async fn a_package_that_expires_before_its_turn_is_not_missing() {
     let run = shop.run_now(&run).await;
     assert_eq!((run.asked, run.missing), (0, 0));
     assert!(run.finished_at.is_some());
+}
+
+#[tokio::test]
+async fn content_that_goes_to_quarantine_takes_every_version_that_shares_it_out_of_use() {
+    let shop = Shop::new().await;
+    let first = shop.kept("a.txt").await;
+    let second = versions::service::restore(shop.app(), &archivist(), None, id(&first), None)
+        .await
+        .unwrap();
+    let other = shop.kept("b.txt").await;
+    let mut unit = shop.app().begin_internal().await.unwrap();
+    let checking = Version {
+        status: Status::Checking,
+        ..first.clone()
+    };
+    order(
+        &mut unit,
+        checking,
+        Status::Accepted,
+        Disposition::Quarantine,
+        None,
+    )
+    .await
+    .unwrap();
+    unit.commit().await.unwrap();
+    let now = shop.version(second.id).await;
+    assert_eq!(now.status, Status::NeedsReview);
+    assert_eq!(shop.record(&first).await.current_version_id, None);
+    let by = caller("another", Role::Archivist, &[]);
+    let accepted = decide(shop.app(), &by, id(&second), Verdict::Accept, "why not").await;
+    assert!(
+        matches!(&accepted, Err(Error::Precondition(why)) if why.contains("verifyNow")),
+        "{accepted:?}"
+    );
+    assert_eq!(shop.version(other.id).await.status, Status::Accepted);
+}
+
+/// Waits until a statement of another transaction waits for a lock of this one.
+async fn somebody_waits(shop: &Shop) {
+    let sql = "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let database = shop.app().database();
+    let statement = || sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
+    while database.query_one_raw(statement()).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_versions_that_are_accepted_at_once_the_newer_is_the_current_one() {
+    let shop = Shop::new().await;
+    if shop.world.postgres_url().is_none() {
+        // SQLite has one writer.
+        return;
+    }
+    let first = shop.kept("a.txt").await;
+    let second = shop.kept_again(&first).await;
+    let mut unit = shop.app().begin_internal().await.unwrap();
+    for row in [&first, &second] {
+        let row = Version {
+            status: Status::Checking,
+            ..row.clone()
+        };
+        versions::store::update(&mut unit, row, Status::Accepted)
+            .await
+            .unwrap();
+    }
+    unit.commit().await.unwrap();
+    let mut newer = shop.app().begin_internal().await.unwrap();
+    versions::store::update(&mut newer, second.clone(), Status::Checking)
+        .await
+        .unwrap();
+    let older = async {
+        let mut older = shop.app().begin_internal().await.unwrap();
+        versions::store::update(&mut older, first.clone(), Status::Checking)
+            .await
+            .unwrap();
+        older.commit().await.unwrap();
+    };
+    let newer = async {
+        somebody_waits(&shop).await;
+        newer.commit().await.unwrap();
+    };
+    tokio::join!(older, newer);
+    assert_eq!(
+        shop.record(&first).await.current_version_id,
+        Some(second.id)
+    );
 }

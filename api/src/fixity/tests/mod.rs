@@ -5,7 +5,7 @@ mod found;
 mod rules;
 mod scheduled;
 
-use contract::VersionId;
+use contract::{VersionId, checks::CHECKSUM};
 use uuid::Uuid;
 
 use super::{
@@ -14,12 +14,16 @@ use super::{
     runs, schedule, store,
 };
 use crate::{
+    checks::{
+        self, Check,
+        evidence::{Checksum, Evidence},
+    },
     exports::{self, Export},
     jobs::{Kind, claim::Held, reported::Reported, tests::shop::Shop},
     page::Args,
     records::{self, Record},
     testing::archivist,
-    versions::{Status, Version},
+    versions::{self, Status, Version},
 };
 
 /// What the small archive's files amount to.
@@ -46,7 +50,55 @@ impl Shop {
             .world
             .record(&self.transfer, path, Status::Accepted)
             .await;
+        self.measured(&version).await;
         version
+    }
+
+    /// What the CHECKSUM check of a kept version has measured.
+    async fn measured(&self, version: &Version) {
+        let unit = self.app().begin_internal().await.unwrap();
+        let evidence = Evidence {
+            object_etag: Some("\"e1\"".into()),
+            checksum: Some(Checksum {
+                size: version.size,
+                sha256: version.sha256.clone(),
+                sha512: version.sha512.clone().unwrap(),
+            }),
+            ..Evidence::default()
+        };
+        let check = Check {
+            status: checks::Status::Passed,
+            evidence: Some(serde_json::json!(evidence)),
+            ..checks::service::pending(&unit, version, CHECKSUM, 1)
+        };
+        checks::store::insert_many(&unit, vec![check])
+            .await
+            .unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    /// A further version of a kept record, of content of its own, kept and current.
+    async fn kept_again(&self, first: &Version) -> Version {
+        let mut unit = self.app().begin_internal().await.unwrap();
+        let id = unit.id();
+        let second = Version {
+            id,
+            content_id: id,
+            number: first.number + 1,
+            ..first.clone()
+        };
+        versions::store::insert_many(&unit, vec![second.clone()])
+            .await
+            .unwrap();
+        let mut record = self.record(first).await;
+        (record.newest_version_id, record.newest_number) = (id, second.number);
+        records::store::update(&unit, record).await.unwrap();
+        let second = versions::store::update(&mut unit, second, Status::Checking)
+            .await
+            .unwrap();
+        unit.commit().await.unwrap();
+        self.measured(&second).await;
+        second
     }
 
     async fn pass_once(&self) -> usize {
@@ -125,7 +177,7 @@ impl Shop {
     }
 
     /// A finished package of the transfer.
-    async fn package(&self) -> Export {
+    pub(crate) async fn package(&self) -> Export {
         let mut unit = self.app().begin_internal().await.unwrap();
         let row = Export {
             id: unit.id(),

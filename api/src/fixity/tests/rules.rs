@@ -25,8 +25,20 @@ fn a_judgement_says_which_of_the_three_witnesses_disagrees() {
     };
     for (row, checked, measured, outcome, says) in [
         (good(), Some(good()), good(), Outcome::Match, ""),
-        (good(), None, good(), Outcome::Match, ""),
-        (digests(3, "aa", ""), None, good(), Outcome::Match, ""),
+        (
+            good(),
+            None,
+            good(),
+            Outcome::Mismatch,
+            "the result of its CHECKSUM check is gone or cannot be read",
+        ),
+        (
+            digests(3, "aa", ""),
+            Some(good()),
+            good(),
+            Outcome::Match,
+            "",
+        ),
         (
             good(),
             Some(good()),

@@ -167,3 +167,43 @@ async fn a_package_is_verified_every_week_while_it_is_kept() {
         crate::exports::Status::Ready
     );
 }
+
+#[tokio::test]
+async fn a_large_collection_leaves_room_for_packages_and_other_collections() {
+    let shop = Shop::new().await;
+    let package = shop.package().await;
+    let large = shop.kept("a").await;
+    let mut unit = shop.app().begin_internal().await.unwrap();
+    let more = (0..300).map(|number| {
+        let id = unit.id();
+        Version {
+            id,
+            content_id: id,
+            number: number + 2,
+            ..large.clone()
+        }
+    });
+    let more: Vec<Version> = more.collect();
+    crate::versions::store::insert_many(&unit, more)
+        .await
+        .unwrap();
+    let mut row = shop.export(package.id).await;
+    row.expires_at = Some(unit.now() + chrono::TimeDelta::days(200));
+    crate::exports::store::update(&mut unit, row).await.unwrap();
+    unit.commit().await.unwrap();
+    let other = shop.world.collection("WO/96", "OWN").await;
+    let transfer = shop.world.transfer_in(&other, &contributor("ann")).await;
+    let (_, small) = shop
+        .world
+        .record(&transfer, "b", crate::versions::Status::Accepted)
+        .await;
+    shop.pass(90 * DAY);
+    let all = usize::try_from(schedule::MOST_OPEN).unwrap();
+    assert_eq!(shop.pass_once().await, all, "no room is left empty");
+    assert_eq!(shop.fixity(small.id).await.len(), 1);
+    let filter = crate::fixity::store::Filter {
+        export: Some(package.id),
+        ..crate::fixity::store::Filter::default()
+    };
+    assert_eq!(shop.fixity_by(filter).await.len(), 1);
+}

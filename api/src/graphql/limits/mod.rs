@@ -40,7 +40,9 @@ pub struct QueryLimits {
     /// Directives of an operation.
     pub directives: usize,
     /// What an operation may cost: each field is one, and a list as many times its fields as it may have items,
-    /// and fifty for its own statement ([`crate::page::cost`]). So no query causes more than a thousand statements.
+    /// and fifty for its own statement ([`crate::page::cost`]). So a query reads a thousand lists at most. What hangs
+    /// on the items of a list is loaded together, with as many statements as there are such fields
+    /// (`graphql::statements`).
     pub complexity: usize,
     /// Errors of an answer.
     pub errors: usize,

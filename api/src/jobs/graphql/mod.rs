@@ -51,6 +51,7 @@ pub enum JobKind {
 }
 
 /// Work for a worker, as operators see it.
+#[derive(Clone)]
 pub struct JobObject(pub Job);
 
 /// Work for a worker, as operators see it.

@@ -131,7 +131,7 @@ impl Shop {
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Job {
-        store::find(self.app().database(), id.0)
+        store::load(self.app().database(), id.0)
             .await
             .expect("it is read")
             .expect("it is there")

@@ -44,6 +44,7 @@ pub enum VersionStatus {
 }
 
 /// One file of a record, immutable once uploaded.
+#[derive(Clone)]
 pub struct VersionObject(pub Version);
 
 /// One file of a record, immutable once uploaded.
