@@ -10,6 +10,8 @@ pub mod reported;
 pub mod service;
 pub mod store;
 pub mod uploads;
+#[cfg(test)]
+mod uploads_tests;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

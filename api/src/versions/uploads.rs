@@ -326,11 +326,12 @@ pub async fn complete(
             let Some(row) = visible.get(&id.0).filter(|row| may(row)) else {
                 return Completed::Refused(index, Error::NotFound("version"));
             };
-            let (now, row) = changed
-                .get(&id.0)
-                .map_or((false, row.clone()), |(now, row)| (*now, row.clone()));
+            let written = changed.get(&id.0);
+            let (now, row) = written.map_or((false, row.clone()), |(now, row)| (*now, row.clone()));
             match looks.get(&row.id) {
-                Some(Look::Missing(message)) => Completed::Missing(row, message.clone()),
+                Some(Look::Missing(message)) if written.is_none() => {
+                    Completed::Missing(row, message.clone())
+                }
                 Some(Look::Failed(error)) => Completed::Refused(index, error.clone()),
                 _ if row.status == Status::Abandoned => Completed::Refused(
                     index,
@@ -411,10 +412,7 @@ async fn apply(
     caller: &Caller,
     looks: &HashMap<Uuid, Look>,
 ) -> Result<HashMap<Uuid, (bool, Version)>, Error> {
-    if !looks
-        .values()
-        .any(|look| matches!(look, Look::There | Look::Refused))
-    {
+    if looks.values().all(|look| matches!(look, Look::Failed(_))) {
         return Ok(HashMap::new());
     }
     let mut unit = app.begin(caller).await?;
@@ -430,7 +428,7 @@ pub(super) async fn write_down(
 ) -> Result<HashMap<Uuid, (bool, Version)>, Error> {
     let ids: Vec<Uuid> = looks
         .iter()
-        .filter(|(_, look)| matches!(look, Look::There | Look::Refused))
+        .filter(|(_, look)| !matches!(look, Look::Failed(_)))
         .map(|(id, _)| *id)
         .collect();
     if ids.is_empty() {
@@ -440,12 +438,16 @@ pub(super) async fn write_down(
     let mut answers = HashMap::new();
     let mut uploaded = Vec::new();
     for (id, row) in rows {
-        if row.status != Status::AwaitingUpload {
-            answers.insert(id, (false, row));
-        } else if matches!(looks.get(&id), Some(Look::Refused)) {
-            answers.insert(id, (true, refuse_digest(unit, row).await?));
-        } else {
-            uploaded.push(row);
+        match looks.get(&id) {
+            // Somebody else told of it meanwhile; it may have been checked and moved on, and be missing for that.
+            _ if row.status != Status::AwaitingUpload => {
+                answers.insert(id, (false, row));
+            }
+            Some(Look::There) => uploaded.push(row),
+            Some(Look::Refused) => {
+                answers.insert(id, (true, refuse_digest(unit, row).await?));
+            }
+            Some(Look::Missing(_) | Look::Failed(_)) | None => {}
         }
     }
     // In the order of their ids, so that jobs are taken in the order in which files were added.

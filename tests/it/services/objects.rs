@@ -43,7 +43,8 @@ async fn what_is_kept_is_encrypted_by_the_key_that_is_set() {
         })
         .await;
     for (bucket, key) in [("records", version), ("exports", format!("{export}.tar"))] {
-        let head = fleet.services.s3().head_object().bucket(bucket).key(key);
+        let head = fleet.services.s3().head_object();
+        let head = head.bucket(fleet.services.bucket(bucket)).key(key);
         let head = head.send().await.unwrap();
         let encrypted = head
             .server_side_encryption()
