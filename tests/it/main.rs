@@ -21,6 +21,7 @@ mod flow;
 mod graphql_http;
 mod graphql_limits;
 mod identity;
+mod large;
 mod log;
 mod model;
 mod mutations;

@@ -88,6 +88,21 @@ impl Served {
         command
     }
 
+    /// The most memory that it ever had, in bytes; only Linux tells, elsewhere it is said.
+    pub fn peak(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let peak = status.ok().and_then(|status| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        });
+        if peak.is_none() {
+            eprintln!("skipped: this system does not tell how much memory a process had");
+        }
+        peak.map(|kibibytes| kibibytes * 1024)
+    }
+
     /// SIGTERM; answers whether it then ended well. Panics when it takes longer than that.
     pub fn terminate(mut self, longest: Duration) -> bool {
         let asked = Command::new("kill")
