@@ -71,8 +71,8 @@ impl World {
             .expect("a free port");
         let address = listener.local_addr().expect("its address");
         let answer = async move |uri: axum::http::Uri| {
-            let asked = uri.query().unwrap_or_default().split('&');
-            let key = asked.filter_map(|part| part.strip_prefix("prefix=")).next();
+            let mut asked = uri.query().unwrap_or_default().split('&');
+            let key = asked.find_map(|part| part.strip_prefix("prefix="));
             listing(key.unwrap_or_default())
         };
         let shutdown = runtime::shutdown::Shutdown::new();

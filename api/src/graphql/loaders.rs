@@ -32,7 +32,7 @@ macro_rules! loaders {
                 async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, $type>, Error> {
                     let ($app, $actor, $ids) = (&self.0, self.1.as_ref(), keys);
                     let _ = $actor;
-                    Ok($load.await?)
+                    $load.await.map_err(Error::from)
                 }
             }
         )*

@@ -38,7 +38,6 @@ fn key_of(token: &str) -> String {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one run, told in its order")]
 async fn a_transfer_by_tokens_of_a_provider_whose_keys_are_rotated_ends_and_clamd_finds_the_malware()
  {
     let Some(mut provider) = Provider::start() else {
