@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use super::{depositor::Deposited, source::Declared};
 use crate::{Client, Services};
 
-/// How long what was begun may take to end, once nothing goes wrong any more: several leases and pauses.
-const REST: Duration = Duration::from_mins(4);
+/// How long nothing may move, once nothing goes wrong any more: several leases and pauses.
+const REST: Duration = Duration::from_mins(3);
+/// How long it may take in all.
+const LONGEST: Duration = Duration::from_mins(30);
 /// One of so many versions may be left to a person: clamd is away for a few seconds, not for good.
 const OF_WHICH_REVIEWED: usize = 5;
 /// How many objects are read at once.
@@ -37,28 +39,37 @@ pub struct Audit {
 
 /// Waits until nothing is under way; answers what still is when it takes too long.
 pub(super) async fn rest(client: &Client) -> Result<(), String> {
-    let query = "query { versions(filter: {undecided: true}, first: 3) { nodes { id status whyWaiting } }
+    let query = "query { transfers(first: 1) { nodes { totals { checking accepted } } } versions(filter: {undecided: true}, first: 3) { nodes { id status whyWaiting } }
       ready: jobs(filter: {status: READY}, first: 3) { nodes { id kind status whyWaiting lastError } }
       published: jobs(filter: {status: PUBLISHED}, first: 3) { nodes { id kind status whyWaiting lastError } }
       leased: jobs(filter: {status: LEASED}, first: 3) { nodes { id kind status whyWaiting lastError } }
       queued: exports(filter: {status: QUEUED}, first: 3) { nodes { id status whyWaiting } }
       running: exports(filter: {status: RUNNING}, first: 3) { nodes { id status whyWaiting } } }";
     let began = Instant::now();
+    let (mut moved, mut before) = (began, String::new());
     loop {
         let answer = client.send(query, json!({})).await;
-        let data = answer.0["data"].clone();
-        let waiting: Vec<Value> = data
+        let data = &answer.0["data"];
+        let waiting: Vec<&Value> = data
             .as_object()
             .into_iter()
-            .flat_map(|lists| lists.values())
-            .flat_map(|list| list["nodes"].as_array().cloned().unwrap_or_default())
+            .flatten()
+            .filter(|(list, _)| *list != "transfers")
+            .flat_map(|(_, list)| list["nodes"].as_array().into_iter().flatten())
             .collect();
         if data.is_object() && waiting.is_empty() {
             return Ok(());
         }
-        if began.elapsed() > REST {
+        let ids = waiting.iter().map(|one| &one["id"]);
+        let now = format!("{} {:?}", data["transfers"], ids.collect::<Vec<_>>());
+        if now != before {
+            (moved, before) = (Instant::now(), now);
+        }
+        if moved.elapsed() > REST || began.elapsed() > LONGEST {
             return Err(format!(
-                "still under way after {REST:?}: {waiting:?} {}",
+                "under way after {:?}, and nothing has moved for {:?}: {waiting:?} {}",
+                began.elapsed(),
+                moved.elapsed(),
                 answer.0["errors"]
             ));
         }

@@ -108,7 +108,7 @@ impl Fleet {
         services.set(For::Both, "MUNIMENT_S3_ENDPOINT", objects.url().to_owned());
         services.set(For::Both, "MUNIMENT_SQS_ENDPOINT", queue.url().to_owned());
         // Nothing here needs the patience of production.
-        services.set(For::Api, "MUNIMENT_REPUBLISH_AFTER", "3s".to_owned());
+        services.set(For::Api, "MUNIMENT_REPUBLISH_AFTER", "6s".to_owned());
         services.set(For::Worker, "MUNIMENT_LEASE", "10s".to_owned());
         services.migrate();
         let wire = Wire::start(services.cluster().socket(), seed + 4).await;
