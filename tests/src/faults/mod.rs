@@ -39,6 +39,8 @@ pub use self::{
 
 /// How many files a round of faults is for.
 const FILES_A_ROUND: usize = 400;
+/// How many violations are told of a run; what goes wrong often goes wrong in one way.
+const TOLD: usize = 50;
 /// What to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -101,10 +103,13 @@ impl fmt::Display for Outcome {
         for note in &self.notes {
             writeln!(f, "  {note}")?;
         }
-        for violation in self.violations() {
+        for violation in self.violations().iter().take(TOLD) {
             writeln!(f, "  VIOLATION: {violation}")?;
         }
-        Ok(())
+        match self.violations().len().saturating_sub(TOLD) {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} more"),
+        }
     }
 }
 
