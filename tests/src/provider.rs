@@ -3,12 +3,13 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use api::auth::oidc::{OidcSettings, OpenIdConnect};
@@ -25,12 +26,16 @@ use crate::{Client, World};
 /// For whom its tokens are.
 pub const AUDIENCE: &str = "urn:muniment";
 
+/// How long it may take to start, and how often it is tried.
+const PATIENCE: Duration = Duration::from_secs(20);
+const STARTS: usize = 4;
+
 /// A provider that a test started.
 pub struct Provider {
     folder: PathBuf,
     keys: TempDir,
     port: u16,
-    running: Option<(Child, BufReader<ChildStdout>)>,
+    running: Option<Child>,
 }
 
 impl Provider {
@@ -61,7 +66,7 @@ impl Provider {
 
     /// Stops it.
     pub fn stop(&mut self) {
-        if let Some((mut child, _)) = self.running.take() {
+        if let Some(mut child) = self.running.take() {
             // Already gone is fine.
             drop(child.kill());
             drop(child.wait());
@@ -69,6 +74,28 @@ impl Provider {
     }
 
     fn run(&mut self, keys: &str) {
+        // Node.js 18 (Debian 12) sometimes waits for itself for ever when it starts on a busy machine.
+        for _ in 0..STARTS {
+            let (child, lines) = self.begin(keys);
+            self.running = Some(child);
+            let began = Instant::now();
+            while let Some(left) = PATIENCE.checked_sub(began.elapsed()) {
+                let Ok(line) = lines.recv_timeout(left) else {
+                    break;
+                };
+                if let Some(issuer) = line.trim().strip_prefix("issuer ") {
+                    let (_, port) = issuer.rsplit_once(':').expect("an address with a port");
+                    self.port = port.parse().expect("a port");
+                    return;
+                }
+            }
+            self.stop();
+        }
+        panic!("the provider did not say its address within {PATIENCE:?}, {STARTS} times");
+    }
+
+    /// Starts it; answers what it says, line by line.
+    fn begin(&self, keys: &str) -> (Child, mpsc::Receiver<String>) {
         let mut child = Command::new("node")
             .arg("provider.mjs")
             .current_dir(&self.folder)
@@ -80,19 +107,15 @@ impl Provider {
             .stderr(Stdio::null())
             .spawn()
             .expect("node starts");
-        let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
-        let mut line = String::new();
-        let port = loop {
-            line.clear();
-            let read = stdout.read_line(&mut line).expect("it says something");
-            assert_ne!(read, 0, "the provider ended without an address");
-            if let Some(issuer) = line.trim().strip_prefix("issuer ") {
-                let (_, port) = issuer.rsplit_once(':').expect("an address with a port");
-                break port.parse().expect("a port");
+        let stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let (said, lines) = mpsc::channel();
+        // It ends with the process, whose output is read to its end.
+        drop(std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                drop(said.send(line));
             }
-        };
-        self.port = port;
-        self.running = Some((child, stdout));
+        }));
+        (child, lines)
     }
 
     /// Its name.
