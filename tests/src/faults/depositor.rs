@@ -175,18 +175,22 @@ impl Depositor {
         if uploads.is_empty() {
             return Ok(());
         }
-        let answer = self.ask(COMPLETE, json!({"uploads": uploads})).await?;
-        for outcome in answer["completeUploads"]["outcomes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        let began = Instant::now();
+        loop {
+            let answer = self.ask(COMPLETE, json!({"uploads": uploads})).await?;
+            let outcomes = answer["completeUploads"]["outcomes"].as_array();
             // What was reported by the object store, checked and moved meanwhile is complete too.
-            if outcome["__typename"] == "UploadMissing" || outcome["__typename"] == "ItemRefused" {
-                return Err(format!("an upload was not completed: {outcome}"));
+            let mut not = outcomes.into_iter().flatten().filter(|outcome| {
+                outcome["__typename"] == "UploadMissing" || outcome["__typename"] == "ItemRefused"
+            });
+            match not.next() {
+                None => return Ok(()),
+                Some(refused) if refused["code"] == "UNAVAILABLE" && began.elapsed() < PATIENCE => {
+                    self.again().await;
+                }
+                Some(outcome) => return Err(format!("an upload was not completed: {outcome}")),
             }
         }
-        Ok(())
     }
 
     /// Puts the bytes where the ticket says; answers whether the object store refused them for their digest.
