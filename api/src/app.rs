@@ -9,7 +9,7 @@ use runtime::{clock::Clock, ids::Ids};
 pub use sea_orm::DatabaseConnection;
 use sea_orm::{
     ConnectOptions, Database, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    TransactionTrait, sqlx,
 };
 use tlog::SigningKey;
 use tokio::sync::{Mutex, Notify};
@@ -33,6 +33,10 @@ pub struct Limits {
     pub lane: u32,
     /// How long a finished export is kept.
     pub export_kept: Duration,
+    /// How long a job that has ended is kept, for operators to look at.
+    pub job_kept: Duration,
+    /// How long the answer to a `clientMutationKey` is kept.
+    pub answer_kept: Duration,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             republish_after: Duration::from_mins(2),
             lane: 64,
             export_kept: Duration::from_hours(720),
+            job_kept: Duration::from_hours(90 * 24),
+            answer_kept: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -173,6 +179,13 @@ impl App {
     }
 }
 
+/// How old a connection grows at most: names may lead elsewhere by then.
+const LIFETIME: Duration = Duration::from_mins(10);
+/// How long a statement may take on PostgreSQL; migrations may take longer.
+const STATEMENT: &str = "5min";
+/// How long a transaction may do nothing: no network call is made in one.
+const IDLE_IN_TRANSACTION: &str = "1min";
+
 /// Whether a URL names a database of a sort that can be opened.
 pub fn is_database_url(url: &str) -> bool {
     ["postgres://", "postgresql://", "sqlite:"]
@@ -193,7 +206,24 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
         .max_connections(connections.max(2))
         .acquire_timeout(Duration::from_secs(10))
         .connect_timeout(Duration::from_secs(10))
+        .max_lifetime(LIFETIME)
         .sqlx_logging(false);
+    options.map_sqlx_postgres_opts(|postgres| {
+        postgres.options([
+            ("statement_timeout", STATEMENT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
+        ])
+    });
+    // In place of the pool's own question whether a connection is alive: after a failover it may be to a server that
+    // takes no changes any more.
+    options
+        .test_before_acquire(false)
+        .map_sqlx_postgres_before_acquire(|connection, _| {
+            Box::pin(async move {
+                let asked = sqlx::query_scalar::<_, bool>("SELECT pg_is_in_recovery()");
+                asked.fetch_one(connection).await.map(|standby| !standby)
+            })
+        });
     options.map_sqlx_sqlite_opts(|sqlite| {
         sqlite
             .busy_timeout(Duration::from_secs(10))
@@ -204,4 +234,30 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
             .pragma("cache_size", "-16000")
     });
     Database::connect(options).await
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait as _, Statement};
+
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn statements_and_idle_transactions_on_postgresql_have_a_limit() {
+        let world = World::new().await;
+        if world.postgres_url().is_none() {
+            eprintln!("skipped: SQLite has no such limits; this is for PostgreSQL");
+            return;
+        }
+        for (setting, limit) in [
+            ("statement_timeout", "5min"),
+            ("idle_in_transaction_session_timeout", "1min"),
+        ] {
+            let db = world.app.database();
+            let show = Statement::from_string(db.get_database_backend(), format!("SHOW {setting}"));
+            let row = db.query_one_raw(show).await.ok().flatten();
+            let found: Option<String> = row.and_then(|row| row.try_get_by_index(0).ok());
+            assert_eq!(found.as_deref(), Some(limit), "{setting}");
+        }
+    }
 }

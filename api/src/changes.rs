@@ -7,12 +7,15 @@
 //!
 //! Always: a NOTIFY is part of the transaction that it tells of, so none is lost or comes too early.
 
-use std::{str::FromStr, time::Duration};
+use std::{pin::pin, str::FromStr, time::Duration};
 
 use contract::{AnyId, ExportId, RecordId, TaskId, TransferId, VersionId};
 use runtime::shutdown::Shutdown;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, sqlx::postgres::PgListener};
-use tokio::sync::broadcast;
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, Statement,
+    sqlx::{self, postgres::PgListener},
+};
+use tokio::{sync::broadcast, time::timeout};
 use uuid::Uuid;
 
 use crate::App;
@@ -41,6 +44,9 @@ const PAYLOAD: usize = 7_000;
 const TOLD: usize = 1_000;
 /// How long to wait before the database is listened to again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After so long a silence the process calls itself, and expects to hear it as soon: a connection whose other end is
+/// gone without a word is silent, too.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// The announcements.
 #[derive(Debug, Clone)]
@@ -107,10 +113,11 @@ impl Listener {
 /// Passes on what other processes announce, until the shutdown begins. On SQLite there are none.
 pub async fn follow_others(app: App, shutdown: &Shutdown) {
     if app.database().get_database_backend() != DbBackend::Postgres {
+        shutdown.soft().cancelled().await;
         return;
     }
     while !shutdown.has_begun() {
-        let following = shutdown.soft().run_until_cancelled(follow(&app));
+        let following = shutdown.soft().run_until_cancelled(follow(&app, QUIET));
         if let Some(Err(error)) = following.await {
             tracing::warn!(%error, "changes of other processes are not heard; trying again");
         }
@@ -121,20 +128,39 @@ pub async fn follow_others(app: App, shutdown: &Shutdown) {
     }
 }
 
-async fn follow(app: &App) -> Result<(), sea_orm::sqlx::Error> {
+/// Returns when the connection is lost.
+async fn follow(app: &App, quiet: Duration) -> Result<(), sqlx::Error> {
     let pool = app.database().get_postgres_connection_pool();
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     let changes = app.changes();
     // Whatever was announced before is not known.
     changes.announce(Change::Missed);
-    // `None`: the connection was lost, and with it what came meanwhile.
-    while let Some(notification) = listener.try_recv().await? {
+    loop {
+        let mut next = pin!(listener.try_recv());
+        let heard_of = match timeout(quiet, &mut next).await {
+            Ok(heard_of) => heard_of,
+            Err(_) => {
+                let call = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL);
+                let call = call.bind(changes.process.to_string()).execute(pool);
+                let Ok(called) = timeout(quiet, call).await else {
+                    return Ok(());
+                };
+                called?;
+                let Ok(heard_of) = timeout(quiet, next).await else {
+                    return Ok(());
+                };
+                heard_of
+            }
+        };
+        // `None`: the connection was lost, and with it what came meanwhile.
+        let Some(notification) = heard_of? else {
+            return Ok(());
+        };
         for change in heard(changes.process, notification.payload()) {
             changes.announce(change);
         }
     }
-    Ok(())
 }
 
 /// The NOTIFYs that tell of changes: who, then each change in a word.
@@ -192,8 +218,20 @@ fn change(word: &str) -> Option<Change> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{UnixListener, UnixStream},
+    };
+
     use super::*;
+    use crate::testing::World;
 
     fn some() -> Vec<Change> {
         let id = Uuid::from_u128;
@@ -204,6 +242,61 @@ mod tests {
             Change::Export(ExportId(id(5))),
             Change::Missed,
         ]
+    }
+
+    /// The URL of a database over a way that passes nothing back any more once `silent` is set.
+    fn by_a_way(url: &str, folder: &std::path::Path, silent: &Arc<AtomicBool>) -> String {
+        let (address, real) = url.split_once("?host=").unwrap();
+        let real = std::path::Path::new(real).join(".s.PGSQL.5432");
+        let listener = UnixListener::bind(folder.join(".s.PGSQL.5432")).unwrap();
+        let (shutdown, silent) = (Shutdown::new(), Arc::clone(silent));
+        let way = shutdown.clone();
+        shutdown.spawn("way", async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = UnixStream::connect(&real).await.unwrap();
+                let (mut asked, mut to_client) = client.into_split();
+                let (mut answers, mut to_server) = server.into_split();
+                way.spawn("there", async move {
+                    drop(tokio::io::copy(&mut asked, &mut to_server).await);
+                });
+                let silent = Arc::clone(&silent);
+                way.spawn("back", async move {
+                    let mut piece = vec![0; 8_192];
+                    while let Ok(read @ 1..) = answers.read(&mut piece).await {
+                        if !silent.load(Ordering::SeqCst) {
+                            to_client.write_all(&piece[..read]).await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        format!("{address}?host={}", folder.display())
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_other_end_is_gone_without_a_word_is_given_up_and_a_quiet_one_is_not()
+     {
+        const SHORT: Duration = Duration::from_millis(200);
+        let world = World::new().await;
+        let Some(url) = world.postgres_url() else {
+            eprintln!("skipped: SQLite has no other processes; this is for PostgreSQL");
+            return;
+        };
+        let (folder, silent) = (tempfile::tempdir().unwrap(), Arc::default());
+        let url = by_a_way(url, folder.path(), &silent);
+        let app = world.another(crate::app::connect(&url, 4).await.unwrap());
+        let quiet = timeout(SHORT * 5, follow(&app, SHORT)).await;
+        assert!(quiet.is_err(), "it was given up: {quiet:?}");
+        let mut listener = app.changes().listen();
+        let mut following = pin!(follow(&app, SHORT));
+        let missed = tokio::select! {
+            missed = listener.next() => missed,
+            ended = &mut following => panic!("{ended:?}"),
+        };
+        assert_eq!(missed, Some(Change::Missed));
+        silent.store(true, Ordering::SeqCst);
+        let ended = timeout(Duration::from_secs(30), following).await;
+        assert!(ended.is_ok(), "it goes on listening to nobody");
     }
 
     #[test]

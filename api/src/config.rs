@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use contract::objects::Place;
 use runtime::{
-    config::Reader,
+    config::{Reader, Value},
     s3::S3Settings,
     secrecy::{ExposeSecret as _, SecretString},
     services::{self, Queues, Row, Telemetry, row},
@@ -81,7 +81,10 @@ impl Identity {
             preset,
             role_claim: read.string("MUNIMENT_OIDC_ROLE_CLAIM").optional(),
             body_claim: read.string("MUNIMENT_OIDC_BODY_CLAIM").optional(),
-            max_age: read.duration("MUNIMENT_OIDC_MAX_AGE").optional(),
+            max_age: read
+                .get::<MaxAge>("MUNIMENT_OIDC_MAX_AGE")
+                .or(MaxAge::DEFAULT)
+                .0,
             plain_http: read.bool("MUNIMENT_OIDC_PLAIN_HTTP").or(false),
             ..OidcSettings::new(String::new(), String::new())
         };
@@ -110,6 +113,29 @@ impl Identity {
                 Self::Key(String::new())
             }
         }
+    }
+}
+
+/// For how long a token is taken after it was issued; `none`: until its end.
+struct MaxAge(Option<Duration>);
+
+impl MaxAge {
+    /// So a role that was taken away is gone after a minute.
+    const DEFAULT: Self = Self(Some(Duration::from_mins(1)));
+}
+
+impl Value for MaxAge {
+    const EXPECTED: &'static str = "a duration such as 30s, or `none`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self(None)),
+            text => Duration::parse(text).map(|age| Self(Some(age))),
+        }
+    }
+
+    fn stand_in() -> Self {
+        Self::DEFAULT
     }
 }
 
@@ -205,8 +231,8 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "MUNIMENT_OIDC_MAX_AGE",
-        "none",
-        "tokens are taken for no longer than this after they were issued: a role that is taken away is gone after it (the templates have `1m`)",
+        "`1m`",
+        "tokens are taken for no longer than this after they were issued, so that a role that is taken away is gone after it; clients renew theirs as often. `none`: until their end, and roles with them",
     ),
     row(
         "MUNIMENT_OIDC_PLAIN_HTTP",
@@ -442,6 +468,27 @@ mod tests {
     #[test]
     fn what_must_be_set_is_enough() {
         assert_eq!(problems(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn tokens_are_taken_for_a_minute_unless_the_operator_says_otherwise() {
+        let max_age = |text: &str| {
+            let mut all = least();
+            all.insert("MUNIMENT_OIDC_MAX_AGE".to_owned(), text.to_owned());
+            let config = Settings::from_map(all).read(Config::read).ok()?;
+            match config.identity {
+                Identity::Provider(settings) => Some(settings.max_age),
+                Identity::Key(_) => None,
+            }
+        };
+        for (text, expected) in [
+            ("", Some(Some(Duration::from_mins(1)))),
+            ("5m", Some(Some(Duration::from_mins(5)))),
+            ("none", Some(None)),
+            ("never", None),
+        ] {
+            assert_eq!(max_age(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use api::{
     object_store::ObjectStore,
 };
 use clap::{Parser, Subcommand};
-use migration::{Migrator, MigratorTrait as _};
+use migration::{Migrator, MigratorTrait as _, Standing};
 use runtime::{
     aws::Access,
     backoff::Policy,
@@ -157,6 +157,23 @@ async fn migrate(url: &SecretString) -> Result<(), String> {
     Ok(())
 }
 
+/// The database must be as new as this program. It may be newer: migrations work with the version before, so that a
+/// release can be taken back without them.
+async fn up_to_date(database: &api::app::DatabaseConnection) -> Result<(), String> {
+    let Standing { lacking, newer } = migration::standing(database)
+        .await
+        .map_err(|error| format!("the state of the database cannot be read: {error}"))?;
+    if lacking > 0 {
+        return Err(format!(
+            "the database lacks {lacking} changes: run `muniment-api migrate` first"
+        ));
+    }
+    if newer > 0 {
+        tracing::warn!(newer, "the database was changed by a newer version");
+    }
+    Ok(())
+}
+
 async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), String> {
     let listener = TcpListener::bind(config.listen)
         .await
@@ -171,15 +188,7 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         api::checkpoints::key::configured(config.checkpoint_key.expose_secret())
             .map_err(|error| format!("the key of the log of events cannot be used: {error}"))?;
     let database = connect(&config.database_url, config.connections).await?;
-    let pending = Migrator::get_pending_migrations_read_only(&database)
-        .await
-        .map_err(|error| format!("the state of the database cannot be read: {error}"))?;
-    if !pending.is_empty() {
-        return Err(format!(
-            "the database lacks {} changes: run `muniment-api migrate` first",
-            pending.len()
-        ));
-    }
+    up_to_date(&database).await?;
     let app = App::new(Parts {
         database,
         objects: objects(&config).await,
@@ -213,20 +222,20 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         queues.insert(kind.clone(), Arc::new(queue));
     }
     let (of, stop) = (app.clone(), shutdown.clone());
-    drop(shutdown.spawn("dispatcher", async move {
+    shutdown.spawn_vital("dispatcher", async move {
         Dispatcher::run(of, queues, &stop).await;
-    }));
+    });
     let (of, stop) = (app.clone(), shutdown.clone());
-    drop(shutdown.spawn(
+    shutdown.spawn_vital(
         "reconciler",
         async move { reconciler::run(of, &stop).await },
-    ));
+    );
     let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("gauges", async move { gauges::run(of, &stop).await }));
     let (of, stop) = (app.clone(), shutdown.clone());
-    drop(shutdown.spawn("changes of others", async move {
+    shutdown.spawn_vital("changes of others", async move {
         api::changes::follow_others(of, &stop).await;
-    }));
+    });
     let stop = shutdown.clone();
     drop(shutdown.spawn("metrics", async move {
         telemetry::measures::keep(&stop).await;
@@ -238,12 +247,17 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
     shutdown.soft().cancelled().await;
     let drained = shutdown.drain(config.grace).await;
     tracing::info!(?drained, "the API has ended");
-    Ok(())
+    shutdown.outcome().map_err(|error| error.to_string())
 }
 
 fn identity(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn TokenVerifier>, String> {
     match &config.identity {
         Identity::Provider(settings) => {
+            if settings.max_age.is_none() {
+                tracing::warn!(
+                    "MUNIMENT_OIDC_MAX_AGE=none: a role that is taken away lasts as long as the token that has it"
+                );
+            }
             let provider = OpenIdConnect::new((**settings).clone(), Arc::clone(clock));
             let provider = provider
                 .map_err(|problems| format!("the provider cannot be used: {problems:?}"))?;

@@ -54,14 +54,14 @@ pub fn serve(
 ) -> std::io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let stop = shutdown.soft().clone();
-    drop(shutdown.spawn("api server", async move {
+    shutdown.spawn_vital("api server", async move {
         let served = axum::serve(listener, router)
             .with_graceful_shutdown(stop.cancelled_owned())
             .await;
         if let Err(error) = served {
             tracing::error!(%error, "the API server ended");
         }
-    }));
+    });
     Ok(address)
 }
 

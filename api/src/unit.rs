@@ -12,7 +12,7 @@ use runtime::telemetry::trace;
 use sea_orm::{
     ActiveEnum,
     ActiveValue::Set,
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use serde::Serialize;
@@ -363,6 +363,38 @@ impl Unit {
     }
 }
 
+/// Forgets the answers to keys that were used before `before`, the oldest first, about `most` of them; answers how
+/// many.
+pub(crate) async fn forget_answers(
+    app: &App,
+    before: DateTime<Utc>,
+    most: u64,
+) -> Result<u64, Error> {
+    let nth_oldest = async |nth: u64| {
+        mutation_key::Entity::find()
+            .select_only()
+            .column(mutation_key::Column::CreatedAt)
+            .filter(mutation_key::Column::CreatedAt.lt(before))
+            .order_by_asc(mutation_key::Column::CreatedAt)
+            .offset(nth)
+            .limit(1)
+            .into_tuple::<DateTime<Utc>>()
+            .one(app.database())
+            .await
+    };
+    if nth_oldest(0).await?.is_none() {
+        return Ok(0);
+    }
+    let last = nth_oldest(most.saturating_sub(1)).await?.unwrap_or(before);
+    let unit = app.begin_internal().await?;
+    let gone = mutation_key::Entity::delete_many()
+        .filter(mutation_key::Column::CreatedAt.lte(last))
+        .exec(unit.db())
+        .await?;
+    unit.commit().await?;
+    Ok(gone.rows_affected)
+}
+
 /// Splits rows into INSERTs that both databases take.
 pub(crate) fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let mut rows = rows.into_iter();
@@ -386,3 +418,7 @@ pub fn check_revision(actual: i32, expected: Option<i32>) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may")]
+mod tests;

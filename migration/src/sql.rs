@@ -23,6 +23,14 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
             ("{bytes}", "text"),
         ]
     };
+    if postgres {
+        // The connections of the API have a limit; a change of a large table takes what it takes.
+        let unlimited = "SET LOCAL statement_timeout = 0";
+        manager
+            .get_connection()
+            .execute_unprepared(unlimited)
+            .await?;
+    }
     for statement in statements {
         let mut sql = (*statement).to_owned();
         for (name, column_type) in types {

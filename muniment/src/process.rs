@@ -31,7 +31,7 @@ use runtime::{
     queue::Queue,
     s3::{self, S3Settings},
     secrecy::SecretString,
-    shutdown::Shutdown,
+    shutdown::{EndedEarly, Shutdown},
 };
 use tokio::net::TcpListener;
 use worker::settings::SignatureFiles;
@@ -248,10 +248,8 @@ impl System {
         )
         .map_err(|error| StartError::Other(error.to_string()))?;
         let shutdown = self.worker.clone();
-        drop(
-            self.worker
-                .spawn("worker", async move { worker.run(&shutdown).await }),
-        );
+        self.worker
+            .spawn_vital("worker", async move { worker.run(&shutdown).await });
         Ok(())
     }
 
@@ -306,6 +304,15 @@ impl System {
         &self.app
     }
 
+    /// Waits until a part ends before its time, and with it the system; for ever, where none does.
+    pub async fn ended_early(&self) -> EndedEarly {
+        tokio::select! {
+            early = self.worker.ended_early() => early,
+            early = self.api.ended_early() => early,
+            early = self.store.ended_early() => early,
+        }
+    }
+
     /// Stops the worker alone, for tests of what waits for one.
     pub async fn stop_worker(&self) {
         self.worker.drain(WORKER_GRACE).await;
@@ -339,17 +346,17 @@ pub async fn migrate(settings: &Settings) -> Result<(), StartError> {
 /// What announces jobs, and what sees to it that each ends.
 fn start_jobs(app: &App, queues: api::queue::Queues, shutdown: &Shutdown) {
     let (of, stop) = (app.clone(), shutdown.clone());
-    drop(shutdown.spawn("dispatcher", async move {
+    shutdown.spawn_vital("dispatcher", async move {
         api::jobs::dispatcher::Dispatcher::run(of, queues, &stop).await;
-    }));
+    });
     let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn("gauges", async move {
         api::jobs::gauges::run(of, &stop).await;
     }));
     let (of, stop) = (app.clone(), shutdown.clone());
-    drop(shutdown.spawn("reconciler", async move {
+    shutdown.spawn_vital("reconciler", async move {
         api::jobs::reconciler::run(of, &stop).await;
-    }));
+    });
 }
 
 fn mint(

@@ -78,8 +78,11 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
     if !system.scans() {
         screen.say("no antivirus engine: files are not scanned (MUNIMENT_CLAMD names one)");
     }
-    interrupt::wait().await;
+    let end = tokio::select! {
+        () = interrupt::wait() => Ok(Outcome::Good),
+        broken = system.broken() => Err(broken),
+    };
     screen.say("stopping when what is in hand is finished; interrupt again to stop at once");
     interrupt::unless_again(system.shutdown()).await;
-    Ok(Outcome::Good)
+    end
 }

@@ -160,6 +160,13 @@ impl System {
             .map_err(explain)
     }
 
+    /// Waits until a part ends before its time: the system is to be stopped, and may be started again.
+    pub(crate) async fn broken(&self) -> Failure {
+        let early = self.inner.ended_early().await;
+        Failure::new(format!("{early}"))
+            .hint("run the same command again: it goes on where it stood; this is a defect, please report the log")
+    }
+
     /// Stops taking work, finishes or hands back what is in hand, and stops the parts in turn.
     pub(crate) async fn shutdown(self) {
         self.inner.shutdown().await;

@@ -103,47 +103,43 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 
 #[test]
 fn no_resolver_returns_an_error_that_leaks() {
-    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src");
-    let mut folders = vec![sources];
-    let mut looked_at = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).unwrap();
-            looked_at += 1;
-            let whole_library = text.contains("use async_graphql::*");
-            let named =
-                text.contains("async_graphql::Error ") || text.contains("async_graphql::Result");
-            let allowed = path.ends_with("graphql/errors.rs");
-            assert!(
-                !whole_library && (allowed || !named),
-                "{} may leak: `async_graphql::Error` is `From` everything displayable; return `ClientError`",
-                path.display()
-            );
-        }
+    let sources = sources("../api/src");
+    assert!(sources.len() > 30, "the sources were not found");
+    for (path, text) in sources {
+        let whole_library = text.contains("use async_graphql::*");
+        let named =
+            text.contains("async_graphql::Error ") || text.contains("async_graphql::Result");
+        let allowed = path.ends_with("graphql/errors.rs");
+        assert!(
+            !whole_library && (allowed || !named),
+            "{} may leak: `async_graphql::Error` is `From` everything displayable; return `ClientError`",
+            path.display()
+        );
     }
-    assert!(looked_at > 30, "the sources were not found");
 }
 
-/// The code of the API's GraphQL objects.
-fn graphql_sources() -> Vec<(std::path::PathBuf, String)> {
-    let mut waiting = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src")];
+/// The code below a folder of the repository.
+fn sources(folder: &str) -> Vec<(std::path::PathBuf, String)> {
+    let mut waiting = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     let mut sources = Vec::new();
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 waiting.push(path);
-            } else if path.to_string_lossy().contains("graphql") {
+            } else {
                 let text = std::fs::read_to_string(&path).unwrap();
                 sources.push((path, text));
             }
         }
     }
+    sources
+}
+
+/// The code of the API's GraphQL objects.
+fn graphql_sources() -> Vec<(std::path::PathBuf, String)> {
+    let mut sources = sources("../api/src");
+    sources.retain(|(path, _)| path.to_string_lossy().contains("graphql"));
     sources
 }
 
@@ -169,4 +165,32 @@ fn every_list_has_its_cost() {
         }
     }
     assert!(lists > 15, "{lists}");
+}
+
+#[test]
+fn no_function_asks_the_object_store_while_it_has_a_transaction_open() {
+    // What is answered without the network.
+    let local = ["bucket(", "sign_"];
+    let mut asked = 0;
+    for (path, text) in sources("../api/src") {
+        for (at, _) in text.match_indices(".objects()") {
+            let call = text[at + ".objects()".len()..].trim_start();
+            let call = call.trim_start_matches('.');
+            if local.iter().any(|name| call.starts_with(name)) {
+                continue;
+            }
+            asked += 1;
+            let begin = text[..at].rfind("fn ").unwrap();
+            let before = &text[begin..at];
+            let signature = &before[..before.find('{').unwrap_or(before.len())];
+            let begun = before.matches(".begin").count();
+            let ended = before.matches(".commit()").count();
+            assert!(
+                !signature.contains("Unit") && begun <= ended,
+                "{}: {before}",
+                path.display()
+            );
+        }
+    }
+    assert!(asked > 8, "{asked}");
 }

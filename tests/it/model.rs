@@ -392,14 +392,8 @@ fn claims(world: &World, worker: usize, which: usize) -> Vec<(&'static str, Worl
     let mut after = world.clone();
     after.messages[which] -= 1;
     if !after.step(which, jobs::Input::Claim) {
-        let open = world.jobs[which]
-            .is_some_and(|job| !matches!(job.state.0, JobStatus::Done | JobStatus::Dead));
-        // Busy leaves the message; one whose job has ended deletes it.
-        return if open {
-            Vec::new()
-        } else {
-            vec![("finds nothing to do", after)]
-        };
+        // Another has it, or its job has ended: either way it is announced anew when it is due.
+        return vec![("finds nothing to do", after)];
     }
     let token = after.lease(which);
     let phase = if which == CHECK {

@@ -31,7 +31,7 @@ pub use others::{Scanner, start_others};
 pub use process::Process;
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
 pub use served::{Served, muniment, stderr, stdout};
-pub use services::{For, Services};
+pub use services::{For, Services, Way};
 pub use socket::Socket;
 pub use world::{World, sha256};
 

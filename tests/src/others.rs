@@ -38,7 +38,7 @@ fn start_ministack(folder: &Path, program: &Path) -> (String, Process) {
     command
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port.to_string())
-        .env("SERVICES", "s3,sqs")
+        .env("SERVICES", "s3,sqs,sns,events")
         .env("AUTH", "true")
         .env("HOME", folder)
         .current_dir(folder);

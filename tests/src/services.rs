@@ -13,7 +13,8 @@ use std::{
 
 use api::auth::Role;
 use aws_sdk_s3::types::{
-    Event, NotificationConfiguration, QueueConfiguration as NotificationQueue,
+    Event, EventBridgeConfiguration, NotificationConfiguration,
+    QueueConfiguration as NotificationQueue, TopicConfiguration,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use runtime::{
@@ -21,6 +22,7 @@ use runtime::{
     s3::{self, S3Settings},
     secrecy::ExposeSecret as _,
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
@@ -55,6 +57,17 @@ pub enum For {
     Api,
     /// `muniment-worker`.
     Worker,
+}
+
+/// By what way S3 tells of uploads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// S3 sends to the queue.
+    Queue,
+    /// S3 publishes in a topic of SNS, which the queue subscribes to.
+    Topic,
+    /// S3 tells EventBridge, and a rule has the queue as its target.
+    EventBridge,
 }
 
 /// The buckets of a test.
@@ -261,8 +274,58 @@ impl Services {
         Some(answer.body.collect().await.ok()?.to_vec())
     }
 
-    /// Has S3 announce uploads in a queue.
-    pub async fn announce_uploads(&self, queue: &str) {
+    /// Has S3 announce uploads in a queue, by one way and no other.
+    pub async fn announce_uploads(&self, queue: &str, way: Way) {
+        let arn = self.may_be_told(queue).await;
+        let name = format!("{}uploads", self.prefix);
+        let all = NotificationConfiguration::builder();
+        let configuration = match way {
+            Way::Queue => {
+                let to = NotificationQueue::builder()
+                    .queue_arn(arn)
+                    .events(Event::S3ObjectCreated);
+                all.queue_configurations(to.build().expect("a configuration"))
+            }
+            Way::Topic => {
+                let topic = format!("arn:aws:sns:us-east-1:000000000000:{name}");
+                self.sns(&[("Action", "CreateTopic"), ("Name", &name)])
+                    .await;
+                let subscribe = [
+                    ("Action", "Subscribe"),
+                    ("TopicArn", &topic),
+                    ("Protocol", "sqs"),
+                    ("Endpoint", &arn),
+                ];
+                self.sns(&subscribe).await;
+                let to = TopicConfiguration::builder()
+                    .topic_arn(topic)
+                    .events(Event::S3ObjectCreated);
+                all.topic_configurations(to.build().expect("a configuration"))
+            }
+            Way::EventBridge => {
+                let pattern = json!({
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {"bucket": {"name": [self.bucket("incoming")]}},
+                });
+                let rule = json!({"Name": name, "EventPattern": pattern.to_string()});
+                self.events("PutRule", rule).await;
+                let target = json!({"Rule": name, "Targets": [{"Id": "uploads", "Arn": arn}]});
+                self.events("PutTargets", target).await;
+                all.event_bridge_configuration(EventBridgeConfiguration::builder().build())
+            }
+        };
+        self.s3
+            .put_bucket_notification_configuration()
+            .bucket(self.bucket("incoming"))
+            .notification_configuration(configuration.build())
+            .send()
+            .await
+            .expect("notifications are set up");
+    }
+
+    /// Lets the services that tell of uploads send to a queue; answers its ARN.
+    async fn may_be_told(&self, queue: &str) -> String {
         let attribute = QueueAttributeName::QueueArn;
         let attributes = self
             .sqs
@@ -274,10 +337,10 @@ impl Services {
             .expect("the queue has attributes")
             .attributes
             .unwrap_or_default();
-        let arn = &attributes[&attribute];
-        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [{
+        let arn = attributes[&attribute].clone();
+        let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
-            "Principal": {"Service": "s3.amazonaws.com"},
+            "Principal": {"Service": ["s3.amazonaws.com", "sns.amazonaws.com", "events.amazonaws.com"]},
             "Action": "sqs:SendMessage",
             "Resource": arn,
         }]});
@@ -287,22 +350,44 @@ impl Services {
             .attributes(QueueAttributeName::Policy, policy.to_string())
             .send()
             .await
-            .expect("S3 may send to the queue");
-        let to = NotificationQueue::builder()
-            .queue_arn(arn)
-            .events(Event::S3ObjectCreated)
-            .build()
-            .expect("a configuration");
-        let configuration = NotificationConfiguration::builder()
-            .queue_configurations(to)
-            .build();
-        self.s3
-            .put_bucket_notification_configuration()
-            .bucket(self.bucket("incoming"))
-            .notification_configuration(configuration)
-            .send()
-            .await
-            .expect("notifications are set up");
+            .expect("they may send to the queue");
+        arn
+    }
+
+    async fn sns(&self, form: &[(&str, &str)]) {
+        let mut all = vec![("Version", "2010-03-31")];
+        all.extend(form);
+        self.ask("sns", |request| request.form(&all)).await;
+    }
+
+    async fn events(&self, operation: &str, body: serde_json::Value) {
+        let target = format!("AWSEvents.{operation}");
+        let headers = |request: reqwest::RequestBuilder| {
+            let kind = "application/x-amz-json-1.1";
+            let request = request.header("X-Amz-Target", target);
+            request.header("Content-Type", kind).body(body.to_string())
+        };
+        self.ask("events", headers).await;
+    }
+
+    /// A request of another service of the emulator's, as its account, whose signature it does not check.
+    async fn ask(
+        &self,
+        service: &str,
+        made: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) {
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host;x-amz-date, Signature={}",
+            "0".repeat(64)
+        );
+        let request = reqwest::Client::new()
+            .post(&self.aws)
+            .header("Authorization", signed)
+            .header("X-Amz-Date", "20260101T000000Z");
+        let answer = made(request).send().await.expect("it answers");
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{service}: {status}: {text}");
     }
 
     fn environment(&self, command: &mut Command, jobs: &str) {
@@ -338,6 +423,8 @@ impl Services {
             Some(issuer) => command
                 .env("MUNIMENT_OIDC_ISSUER", issuer)
                 .env("MUNIMENT_OIDC_AUDIENCE", AUDIENCE)
+                // On a busy machine a transfer takes longer than the default allows its token.
+                .env("MUNIMENT_OIDC_MAX_AGE", "10m")
                 .env("MUNIMENT_OIDC_PLAIN_HTTP", "true"),
             None => command.env("MUNIMENT_TOKEN_KEY", self.token_key()),
         };

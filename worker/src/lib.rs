@@ -8,6 +8,7 @@
 //! size or the number of files; the worker may die at any line, and another one comes to the same
 //! end.
 
+mod again;
 pub mod checks;
 pub mod client;
 mod config;

@@ -167,12 +167,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     shutdown.soft().cancelled().await;
     let drained = shutdown.drain(grace).await;
     tracing::info!(?drained, "the worker has ended");
-    match shutdown.failed() {
-        Some(task) => Err(format!(
-            "the task \"{task}\" ended before its time; the log says why"
-        )),
-        None => Ok(()),
-    }
+    shutdown.outcome().map_err(|error| error.to_string())
 }
 
 /// Another path on the server of a URL.

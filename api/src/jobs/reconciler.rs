@@ -1,5 +1,6 @@
 //! Puts right what was left behind: leases that ran out, messages that were lost, uploads that never came,
-//! packages that were kept long enough, what nobody has read for too long.
+//! packages that were kept long enough, what nobody has read for too long. Forgets what nobody asks for any more:
+//! jobs that ended long ago, answers to keys of mutations.
 //! Also puts new events into the tree over all of them (`checkpoints`).
 //!
 //! Always: it takes no input, repeating it is harmless, several may run at the same time, and each pass does
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     App, Error, checkpoints, exports, fixity,
-    unit::Happened,
+    unit::{self, Happened},
     versions::{self, Version, name},
 };
 
@@ -44,6 +45,8 @@ pub struct Reconciled {
     pub exports: usize,
     /// Fixity checks that were asked for.
     pub fixity: usize,
+    /// Jobs that ended long ago, and answers to keys of mutations that nobody repeats any more.
+    pub purged: usize,
 }
 
 /// Puts things right every few seconds until the shutdown begins. What asks the object store has turns of its own, so
@@ -120,6 +123,8 @@ async fn own(app: &App) -> Reconciled {
         leases: passed("leases", leases(app).await),
         announcements: passed("announcements", announcements(app).await),
         fixity: passed("fixity", fixity::schedule::pass(app).await),
+        purged: passed("jobs that ended", ended_jobs(app).await)
+            + passed("answers", answers(app).await),
         ..Reconciled::default()
     };
     if done.leases + done.announcements > 0 {
@@ -223,8 +228,7 @@ async fn end_some_leases(
 }
 
 async fn announcements(app: &App) -> Result<usize, Error> {
-    let patience = TimeDelta::from_std(app.limits().republish_after).unwrap_or(TimeDelta::hours(1));
-    let before = app.clock().now() - patience;
+    let before = ago(app, app.limits().republish_after);
     let found = store::unclaimed(app.database(), before, BATCH * 10).await?;
     if found.is_empty() {
         return Ok(0);
@@ -235,6 +239,30 @@ async fn announcements(app: &App) -> Result<usize, Error> {
     let again = store::make_ready(&unit, &[Status::Published], Some(found)).await?;
     unit.commit().await?;
     Ok(usize::try_from(again).unwrap_or(usize::MAX))
+}
+
+/// What they did is in the events, which are kept.
+async fn ended_jobs(app: &App) -> Result<usize, Error> {
+    let before = ago(app, app.limits().job_kept);
+    let found = store::ended_before(app.database(), before, BATCH * 5).await?;
+    if found.is_empty() {
+        return Ok(0);
+    }
+    let unit = app.begin_internal().await?;
+    let gone = store::delete_ended(&unit, found).await?;
+    unit.commit().await?;
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
+}
+
+async fn answers(app: &App) -> Result<usize, Error> {
+    let before = ago(app, app.limits().answer_kept);
+    let gone = unit::forget_answers(app, before, BATCH * 5).await?;
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
+}
+
+fn ago(app: &App, time: Duration) -> DateTime<Utc> {
+    let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::hours(1));
+    app.clock().now() - time
 }
 
 async fn uploads(app: &App) -> Result<usize, Error> {

@@ -200,6 +200,38 @@ pub async fn leases_run_out(
         .await
 }
 
+/// Those that ended before `before`, the oldest first.
+pub async fn ended_before(
+    db: &impl ConnectionTrait,
+    before: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Uuid>, DbErr> {
+    // Ids are in the order of creation, so that the primary key leads to the oldest.
+    let millis = u128::try_from(before.timestamp_millis()).unwrap_or_default();
+    let made_before = Uuid::from_u128(millis << 80);
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::Column::Id.lt(made_before))
+        .filter(job::Column::Status.is_in([Status::Done, Status::Dead]))
+        .filter(job::Column::UpdatedAt.lt(before))
+        .order_by_asc(job::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// Removes what has ended for good.
+pub async fn delete_ended(unit: &Unit, ids: Vec<Uuid>) -> Result<u64, DbErr> {
+    let gone = job::Entity::delete_many()
+        .filter(job::Column::Id.is_in(ids))
+        .filter(job::Column::Status.is_in([Status::Done, Status::Dead]))
+        .exec(unit.db())
+        .await?;
+    Ok(gone.rows_affected)
+}
+
 /// Those announced before `before` that nobody came for.
 pub async fn unclaimed(
     db: &impl ConnectionTrait,

@@ -45,6 +45,11 @@ pub enum Lost {
     Ended,
 }
 
+/// A vital task ended before its time, so the process is to end too, and to be started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the task \"{0}\" ended before its time; the log says why")]
+pub struct EndedEarly(pub &'static str);
+
 /// How a drain went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
@@ -106,7 +111,7 @@ impl Shutdown {
     }
 
     /// Starts a task that the process is nothing without: where it panics, or ends before the shutdown has begun,
-    /// the shutdown begins, and [`Shutdown::failed`] names it.
+    /// the shutdown begins, and [`Shutdown::outcome`] names it.
     pub fn spawn_vital<F>(&self, name: &'static str, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -124,9 +129,20 @@ impl Shutdown {
         }));
     }
 
-    /// The first vital task that ended before its time.
-    pub fn failed(&self) -> Option<&'static str> {
-        self.failed.get().copied()
+    /// Whether every vital task lasted until the shutdown began.
+    pub fn outcome(&self) -> Result<(), EndedEarly> {
+        self.failed
+            .get()
+            .map_or(Ok(()), |task| Err(EndedEarly(task)))
+    }
+
+    /// Waits until a vital task ends before its time; for ever, where none does.
+    pub async fn ended_early(&self) -> EndedEarly {
+        self.soft.cancelled().await;
+        match self.outcome() {
+            Err(early) => early,
+            Ok(()) => std::future::pending().await,
+        }
     }
 
     /// Begins the shutdown, waits for the tasks as long as `grace` lasts, then ends the rest.
@@ -265,7 +281,7 @@ mod tests {
             let shutdown = Shutdown::new();
             shutdown.spawn_vital("vital", task);
             shutdown.soft().cancelled().await;
-            assert_eq!(shutdown.failed(), Some("vital"));
+            assert_eq!(shutdown.outcome(), Err(EndedEarly("vital")));
             let drained = shutdown.drain(Duration::from_secs(30)).await;
             assert_eq!(drained, Drained::Cleanly);
         }
@@ -273,7 +289,7 @@ mod tests {
         let soft = shutdown.soft().clone();
         shutdown.spawn_vital("polite", async move { soft.cancelled().await });
         shutdown.drain(Duration::from_secs(30)).await;
-        assert_eq!(shutdown.failed(), None);
+        assert_eq!(shutdown.outcome(), Ok(()));
     }
 
     #[tokio::test]

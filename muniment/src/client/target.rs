@@ -13,6 +13,7 @@ use runtime::secrecy::SecretString;
 use super::Client;
 use super::patience::Patience;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::progress::Screen;
 use crate::system::{Settings, System, TokenRequest};
 use crate::text::plain;
@@ -96,6 +97,23 @@ impl Target {
 }
 
 impl Session {
+    /// The work, unless it is interrupted, or a part of the system that was started for it ends before its time.
+    pub(crate) async fn unless_broken<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let broken = async {
+            match &self.system {
+                Some(system) => system.broken().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = interrupt::or(work) => result,
+            failure = broken => Err(failure),
+        }
+    }
+
     /// Stops the system that was started for this command.
     pub(crate) async fn close(self) {
         if let Some(system) = self.system {

@@ -91,7 +91,7 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
             never = screen.lines() => match never {},
         }
     };
-    let result = interrupt::or(work).await;
+    let result = session.unless_broken(work).await;
     screen.clear();
     interrupt::unless_again(session.close()).await;
     let told = result?;

@@ -140,7 +140,7 @@ pub(crate) async fn run(arguments: &Arguments, screen: &Screen) -> Result<Outcom
     }
     let session = interrupt::or(arguments.target.connect(screen)).await?;
     let step = carry_out(&session.client, arguments, &root, &folder, &count, screen);
-    let result = interrupt::or(step).await;
+    let result = session.unless_broken(step).await;
     screen.clear();
     interrupt::unless_again(session.close()).await;
     result.map_err(|failure| {

@@ -2,6 +2,7 @@
 
 mod objects;
 mod provider;
+mod queues;
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,7 @@ use std::{
 
 use api::auth::Role;
 use serde_json::{Value, json};
-use tests::{Client, Mood, Process, Services, carry, muniment, stderr};
+use tests::{Client, Mood, Process, Services, Way, carry, muniment, stderr};
 
 /// Two APIs and three workers. The first API's address comes first.
 struct Fleet {
@@ -168,12 +169,7 @@ async fn what_one_api_takes_is_watched_at_another() {
         return;
     };
     let owner = fleet.client(0, Role::Contributor);
-    let open = "mutation { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Watched\"}) { transfer { id } } }";
-    let opened = owner.send(open, json!({})).await;
-    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let transfer = open(&owner, "Watched").await;
     let elsewhere = fleet.client(1, Role::Contributor);
     let mut socket = tests::Socket::signed_in(elsewhere.url(), elsewhere.token()).await;
     let watch = "subscription($id: ID!) { transferProgress(id: $id) { totals { accepted } } }";
@@ -191,34 +187,36 @@ async fn what_one_api_takes_is_watched_at_another() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_after_its_last_byte_loses_nothing() {
+async fn a_client_that_vanishes_after_its_last_byte_loses_nothing_by_whatever_way_s3_tells() {
     let Some(services) = Services::start().await else {
         return;
     };
     let jobs = services.queue("jobs").await;
     let uploads = services.queue("uploads").await;
-    services.announce_uploads(&uploads).await;
     let Some(fleet) = Fleet::over(services, &jobs, &jobs, Some(&uploads)).await else {
         return;
     };
     let owner = fleet.client(0, Role::Contributor);
-    let open = "mutation { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Vanished\"}) { transfer { id } } }";
-    let opened = owner.send(open, json!({})).await;
-    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let added = owner.add_records(&transfer, &[("a.txt", b"a")]).await;
-    let version = &added[0]["version"];
-    assert!(
-        owner
-            .put(&version["upload"], b"a".to_vec())
-            .await
-            .is_success()
-    );
-    // Nobody calls `completeUploads`.
-    let decided = owner.decided(version["id"].as_str().unwrap()).await;
-    assert_eq!(decided["status"], "ACCEPTED");
+    let transfer = open(&owner, "Vanished").await;
+    for way in [Way::Queue, Way::Topic, Way::EventBridge] {
+        fleet.services.announce_uploads(&uploads, way).await;
+        let path = format!("{way:?}.txt");
+        let added = owner.add_records(&transfer, &[(&path, b"a")]).await;
+        let version = &added[0]["version"];
+        let put = owner.put(&version["upload"], b"a".to_vec()).await;
+        assert!(put.is_success(), "{way:?}: {put}");
+        // Nobody calls `completeUploads`.
+        let decided = owner.decided(version["id"].as_str().unwrap()).await;
+        assert_eq!(decided["status"], "ACCEPTED", "{way:?}");
+    }
+}
+
+/// Opens a transfer; answers its id.
+async fn open(owner: &Client, title: &str) -> String {
+    let open = "mutation($t: String!) { openTransfer(input: {collection: {code: \"MAPS\"}, title: $t}) { transfer { id } } }";
+    let opened = owner.send(open, json!({"t": title})).await;
+    let id = &opened.ok()["openTransfer"]["transfer"]["id"];
+    id.as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -354,12 +352,7 @@ async fn one_trace_goes_through_api_queue_and_worker() {
         return;
     };
     let owner = fleet.client(0, Role::Contributor);
-    let open = "mutation { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Traced\"}) { transfer { id } } }";
-    let opened = owner.send(open, json!({})).await;
-    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let transfer = open(&owner, "Traced").await;
     let added = owner.add_records(&transfer, &[("a.txt", b"a")]).await;
     let version = added[0]["version"]["id"].as_str().unwrap().to_owned();
     let upload = &added[0]["version"]["upload"];

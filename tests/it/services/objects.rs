@@ -8,7 +8,7 @@ use tests::{
     stderr,
 };
 
-use super::{Fleet, ends, folder};
+use super::{Fleet, ends, folder, open};
 
 #[tokio::test]
 async fn what_is_kept_is_encrypted_by_the_key_that_is_set() {
@@ -22,12 +22,7 @@ async fn what_is_kept_is_encrypted_by_the_key_that_is_set() {
         return;
     };
     let owner = fleet.client(0, Role::Contributor);
-    let open = "mutation { openTransfer(input: {collection: {code: \"MAPS\"}, title: \"Encrypted\"}) { transfer { id } } }";
-    let opened = owner.send(open, json!({})).await;
-    let transfer = opened.ok()["openTransfer"]["transfer"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let transfer = open(&owner, "Encrypted").await;
     let (_, version) = owner.deposit(&transfer, &[("a.txt", b"a")]).await.remove(0);
     assert_eq!(owner.decided(&version).await["status"], "ACCEPTED");
     let request = "mutation($id: ID!) { requestExport(input: {selection: {transferId: $id}}) { export { id } } }";

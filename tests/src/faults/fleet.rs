@@ -14,7 +14,7 @@ use super::{
     schedule::Fault,
     wire::Wire,
 };
-use crate::{Client, Disk, For, Mood, Process, Services, carry, process::free_port};
+use crate::{Client, Disk, For, Mood, Process, Services, Way, carry, process::free_port};
 
 /// How much room PostgreSQL has.
 const ROOM: &str = "1g";
@@ -96,7 +96,7 @@ impl Fleet {
             services.queue("told").await,
             services.queue("uploads").await,
         );
-        services.announce_uploads(&uploads.0).await;
+        services.announce_uploads(&uploads.0, Way::Queue).await;
         let overwritten = Arc::<Mutex<BTreeSet<String>>>::default();
         let behind = vec![services.aws().trim_start_matches("http://").to_owned()];
         let hook = overwriting(services.s3().clone(), overwritten.clone());

@@ -26,6 +26,7 @@ use runtime::telemetry::trace;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::again;
 use crate::client::{ApiError, Claim, ClaimOutcome, Granted};
 use crate::deps::Deps;
 use deletions::Deletions;
@@ -44,6 +45,7 @@ const PATIENCE: Policy = Policy {
 struct Message {
     job: JobId,
     receipt: Receipt,
+    receive_count: u32,
     traceparent: Option<String>,
 }
 
@@ -114,7 +116,16 @@ impl Consumer {
         let Some(claims) = self.crew.in_time(self.claim(&jobs)).await else {
             return Ok(());
         };
-        let claims = claims.map_err(|error| error.to_string())?;
+        let claims = match claims {
+            Ok(claims) => claims,
+            Err(error) => {
+                for message in &messages {
+                    let received = message.receive_count;
+                    again::later(queue.as_ref(), &message.receipt, received).await;
+                }
+                return Err(error.to_string());
+            }
+        };
         let mut permits = permits.into_iter();
         let mut done = Vec::new();
         for message in messages {
@@ -133,8 +144,11 @@ impl Consumer {
                 Some(claim) if claim.outcome == ClaimOutcome::NothingToDo => {
                     done.push(message.receipt);
                 }
-                // Busy: it comes again when the other worker's lease may have run out.
-                _ => tracing::debug!(%job, "left in the queue"),
+                // Another has it, or it waits for its next attempt. When it is due, it is announced anew: this
+                // message would only come again and again, and be a dead letter in the end.
+                Some(claim) if claim.outcome == ClaimOutcome::Busy => done.push(message.receipt),
+                // Nothing was said of it, so it comes again.
+                _ => tracing::warn!(%job, "left in the queue"),
             }
         }
         self.delete(&done).await;
@@ -152,6 +166,7 @@ impl Consumer {
                 Ok(decoded) => messages.push(Message {
                     job: decoded.job_id,
                     receipt: message.receipt,
+                    receive_count: message.receive_count,
                     traceparent: decoded.traceparent,
                 }),
                 Err(error) => {

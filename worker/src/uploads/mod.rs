@@ -16,6 +16,7 @@ use runtime::{
     shutdown::Shutdown,
 };
 
+use crate::again;
 use crate::client::{Api, ApiError, UploadOutcome};
 use event::{Written, read};
 
@@ -28,14 +29,6 @@ const REPORT: usize = 100;
 const PATIENCE: Policy = Policy {
     first: Duration::from_millis(500),
     cap: Duration::from_secs(30),
-    attempts: NonZeroU32::MAX,
-};
-
-/// How long a message that could not be told stays hidden, by how often it was received: the queue gives it up
-/// after a number of receives, which must not be used up by an API that is away for some minutes.
-const AGAIN: Policy = Policy {
-    first: Duration::from_millis(500),
-    cap: Duration::from_mins(5),
     attempts: NonZeroU32::MAX,
 };
 
@@ -87,9 +80,7 @@ async fn turn(api: &dyn Api, queue: &dyn Queue, wait: Duration) -> Result<(), St
         Err(error) => {
             delete(queue, &settled).await;
             for (message, _) in &told {
-                let hidden = AGAIN.ceiling(message.receive_count);
-                // Where that fails too, it comes again when its time is over.
-                drop(queue.extend(&message.receipt, hidden).await);
+                again::later(queue, &message.receipt, message.receive_count).await;
             }
             return Err(error.to_string());
         }
@@ -103,6 +94,8 @@ async fn turn(api: &dyn Api, queue: &dyn Queue, wait: Duration) -> Result<(), St
                 .all(|outcome| *outcome != UploadOutcome::Retry);
         if all {
             settled.push(message.receipt);
+        } else {
+            again::later(queue, &message.receipt, message.receive_count).await;
         }
     }
     delete(queue, &settled).await;

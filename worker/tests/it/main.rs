@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod another_store;
 mod checks;
 mod clamd;
 mod client;

@@ -28,8 +28,8 @@
 //!
 //! Keys are asked for again after [`provider::FRESH`], and for an unknown `kid` at once. While the provider
 //! does not answer, known keys are taken for [`provider::KEPT`]; after that the answer is `UNAVAILABLE`. Roles
-//! and bodies stand in the token: that one was taken away takes effect with the next token. Where tokens live
-//! long, [`OidcSettings::max_age`] of a minute makes clients come with a new one each minute.
+//! and bodies stand in the token: that one was taken away takes effect with the next token. So that this is within a
+//! minute, [`OidcSettings::max_age`] (a minute, unless the operator says otherwise) has clients come with a new one.
 
 pub mod claims;
 mod keys;

@@ -32,7 +32,7 @@ pub enum ClaimOutcome {
     Claimed,
     /// It has ended: delete the message.
     NothingToDo,
-    /// Another worker holds it, or it is not due yet: leave the message.
+    /// Another worker holds it, or it is not due yet: delete the message, because the job is announced anew when it is due.
     Busy,
 }
 

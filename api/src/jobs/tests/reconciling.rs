@@ -5,13 +5,15 @@ use contract::JobId;
 
 use super::shop::{Shop, all_passed};
 use crate::{
+    collections::service::By,
     jobs::{
         Kind, Status,
         reconciler::{Reconciled, reconcile},
         reported::ReportStatus,
         work::Answer,
     },
-    testing::World,
+    testing::{World, contributor},
+    transfers,
     versions::Status as VersionStatus,
 };
 
@@ -160,4 +162,51 @@ async fn a_message_that_comes_hours_late_finds_nothing_to_do() {
     let claimed = shop.claim(&[held.job]).await.remove(0);
     assert!(matches!(claimed.answer, Answer::NothingToDo), "{claimed:?}");
     assert_eq!(shop.job(held.job).await.status, Status::Done);
+}
+
+#[tokio::test]
+async fn jobs_that_ended_long_ago_are_forgotten_and_those_that_have_not_ended_are_not() {
+    let shop = Shop::new().await;
+    let (ended, open) = (shop.uploaded("a.pdf").await, shop.uploaded("b.pdf").await);
+    let held = shop.take(ended.id, Kind::Check).await;
+    shop.report(&held, all_passed(&ended)).await;
+    let waits = JobId(shop.open(open.id, Kind::Check).await[0].id);
+    shop.pass(89 * 24 * 60 * 60);
+    assert_eq!(pass(&shop).await.purged, 0);
+    assert_eq!(shop.job(held.job).await.status, Status::Done);
+    shop.pass(2 * 24 * 60 * 60);
+    assert_eq!(pass(&shop).await.purged, 1);
+    let db = shop.app().database();
+    let found = crate::jobs::store::load(db, held.job.0).await;
+    assert_eq!(found.expect("it is looked for"), None);
+    assert_eq!(shop.job(waits).await.id, waits.0);
+    assert_eq!(pass(&shop).await.purged, 0);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_key_is_kept_for_thirty_days() {
+    let shop = Shop::new().await;
+    let open = async |title: &str| {
+        let new = transfers::service::New {
+            collection: By::Id(shop.world.collection.id.into()),
+            title: title.into(),
+            source: None,
+        };
+        transfers::service::open(shop.app(), &contributor("ann"), Some("key"), new)
+            .await
+            .map(|transfer| transfer.id)
+            .ok()
+    };
+    let first = open("First").await;
+    shop.pass(29 * 24 * 60 * 60);
+    assert_eq!(pass(&shop).await.purged, 0);
+    assert_eq!(open("First").await, first);
+    assert_eq!(open("Second").await, None);
+    shop.pass(2 * 24 * 60 * 60);
+    assert_eq!(pass(&shop).await.purged, 1);
+    assert!(
+        open("Second")
+            .await
+            .is_some_and(|second| Some(second) != first)
+    );
 }

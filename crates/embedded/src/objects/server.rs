@@ -71,7 +71,7 @@ impl ObjectServer {
         let address = listener.local_addr();
         let address = address.map_err(|error| StartError::Listen(listen, error))?;
         let router = router(Arc::clone(&store), keys);
-        shutdown.spawn("object store", accept(listener, router, shutdown.clone()));
+        shutdown.spawn_vital("object store", accept(listener, router, shutdown.clone()));
         shutdown.spawn("object store sweep", sweep(store));
         Ok(Self { address })
     }
