@@ -15,6 +15,11 @@ from botocore.exceptions import ClientError
 
 PATIENCE = 60  # seconds
 STACK = "storage"
+# It writes down what it has besides objects when it is stopped, and only then.
+LOST = (
+    "init: if the emulator was killed before, its queues are lost and buckets stand in the way; "
+    "`docker compose down --volumes` begins anew, with an empty database"
+)
 GONE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_COMPLETE")
 
 
@@ -26,6 +31,16 @@ def status(cloudformation):
         if error.response["Error"]["Code"] == "ValidationError":
             return None
         raise
+
+
+def reasons(cloudformation):
+    """Why resources could not be made."""
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    return "; ".join(
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}"
+        for event in reversed(events)
+        if event["ResourceStatus"] == "CREATE_FAILED"
+    )
 
 
 def main():
@@ -51,7 +66,7 @@ def main():
         if now == "CREATE_COMPLETE":
             break
         if now is None or not now.endswith("_IN_PROGRESS"):
-            return f"init: the stack is {now}"
+            return f"init: the stack is {now}: {reasons(cloudformation)}\n{LOST}"
         time.sleep(0.5)
     else:
         return f"init: the stack is still {now} after {PATIENCE} s"
