@@ -357,7 +357,12 @@ impl Services {
     async fn sns(&self, form: &[(&str, &str)]) {
         let mut all = vec![("Version", "2010-03-31")];
         all.extend(form);
-        self.ask("sns", |request| request.form(&all)).await;
+        let url = reqwest::Url::parse_with_params(&self.aws, &all).expect("an address");
+        let form = url.query().unwrap_or_default().to_owned();
+        let kind = "application/x-www-form-urlencoded";
+        let headers =
+            |request: reqwest::RequestBuilder| request.header("Content-Type", kind).body(form);
+        self.ask("sns", headers).await;
     }
 
     async fn events(&self, operation: &str, body: serde_json::Value) {
