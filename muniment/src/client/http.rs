@@ -5,12 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use graphql_client::{GraphQLQuery, QueryBody};
-use runtime::secrecy::{ExposeSecret, SecretString};
+use runtime::secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::error::looks_like_graphql;
 use super::patience::Patience;
-use super::{ClientError, Objects, token};
+use super::token::Token;
+use super::{ClientError, Objects};
 use crate::failure::{Failure, chain};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ const ACCEPT: &str = "application/graphql-response+json, application/json;q=0.9"
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     url: reqwest::Url,
-    token: SecretString,
+    token: Token,
     http: reqwest::Client,
     patience: Patience,
     objects: Objects,
@@ -54,18 +55,9 @@ impl Client {
     /// A client of the GraphQL endpoint at `url`. Nothing is sent yet.
     pub(crate) fn new(
         url: reqwest::Url,
-        token: SecretString,
+        token: Token,
         patience: Patience,
     ) -> Result<Self, Failure> {
-        // It would be refused as a header, again and again; it is not quoted, because it is a secret.
-        if !token
-            .expose_secret()
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic())
-        {
-            return Err(Failure::new("the token holds characters that no token has")
-                .hint("give it as `muniment token` prints it, in one line"));
-        }
         let http = http(&url)?;
         let objects = Objects::new(http.clone(), patience.anew());
         Ok(Self {
@@ -114,7 +106,7 @@ impl Client {
             .http
             .post(self.url.clone())
             .timeout(REQUEST)
-            .bearer_auth(self.token.expose_secret())
+            .bearer_auth(self.token.now()?.expose_secret())
             .header("accept", ACCEPT)
             .json(body)
             .send()
@@ -148,9 +140,9 @@ impl Client {
     pub(crate) fn explain(&self, error: &ClientError, now: DateTime<Utc>) -> Failure {
         let server = self.url.origin().ascii_serialization();
         if error.is_unauthenticated() {
-            let renew =
-                "get a new one with `muniment token --role … --data DIR`, or where you sign in";
-            return match token::expiry(self.token.expose_secret()) {
+            let renew = "get a new one with `muniment token --role … --data DIR`, or where you sign in; for long work, an \
+                         API key, or --token-file with a file that is kept fresh";
+            return match self.token.expiry() {
                 Some(end) if end <= now => Failure::new(format!(
                     "the token expired at {}",
                     end.format("%Y-%m-%d %H:%M:%S UTC")

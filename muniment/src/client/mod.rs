@@ -28,6 +28,8 @@ pub(crate) use http::Client;
 pub(crate) use objects::{Objects, Place, Slice, StoreError};
 pub(crate) use patience::Patience;
 pub(crate) use target::Target;
+#[cfg(test)]
+pub(crate) use token::Token;
 pub(crate) use transfers::{Collection, FoundTransfer, Totals, TransferStatus};
 pub(crate) use typed::documents;
 pub(crate) use uploads::{

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 use runtime::clock::{Clock, SystemClock};
-use runtime::secrecy::SecretString;
 
 use super::Client;
 use super::patience::Patience;
+use super::token::Token;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::progress::Screen;
@@ -25,7 +25,7 @@ const OWN_TOKEN: Duration = Duration::from_hours(7 * 24);
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// Address of a running Muniment; without it, one is started here for this command
-    #[arg(long, value_name = "URL", env = "MUNIMENT_SERVER", requires = "token")]
+    #[arg(long, value_name = "URL", env = "MUNIMENT_SERVER", requires = "proof")]
     server: Option<String>,
 
     /// What proves who you are to that server; `muniment token` makes one
@@ -33,9 +33,14 @@ pub(crate) struct Target {
         long,
         value_name = "TOKEN",
         env = "MUNIMENT_TOKEN",
-        hide_env_values = true
+        hide_env_values = true,
+        group = "proof"
     )]
     token: Option<String>,
+
+    /// File with that token, read again for each request: for tokens that last a minute, and that somebody renews
+    #[arg(long, value_name = "FILE", env = "MUNIMENT_TOKEN_FILE", group = "proof")]
+    token_file: Option<PathBuf>,
 
     /// Data folder of the system that is started here
     #[arg(long, value_name = "DIR", default_value = "data")]
@@ -58,9 +63,11 @@ impl Target {
     /// Reaches the server, or starts one.
     pub(crate) async fn connect(&self, screen: &Screen) -> Result<Session, Failure> {
         let (system, url, token) = if let Some(server) = &self.server {
-            // What comes from a file or a variable often ends in a line end.
-            let token = self.token.as_deref().unwrap_or_default().trim();
-            (None, endpoint(server)?, SecretString::from(token))
+            let token = match &self.token_file {
+                Some(file) => Token::File(file.clone()),
+                None => Token::given(self.token.as_deref().unwrap_or_default())?,
+            };
+            (None, endpoint(server)?, token)
         } else {
             let system = System::start(Settings::private(&self.data)).await?;
             let token = system.token(&TokenRequest {
@@ -70,7 +77,7 @@ impl Target {
                 lifetime: OWN_TOKEN,
             })?;
             let url = endpoint(&system.api_url())?;
-            (Some(system), url, token)
+            (Some(system), url, Token::Fixed(token))
         };
         let patience = Duration::from_secs(self.patience.into());
         let client = Client::new(url, token, Patience::new(screen.clone(), patience))?;

@@ -231,7 +231,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::client::{Added, NewFile, Patience};
+    use crate::client::{Added, NewFile, Patience, Token};
     use crate::fake::{Fake, Faults};
     use crate::progress::{Screen, Unit};
 
@@ -246,7 +246,7 @@ mod tests {
         let screen = Screen::recording();
         let url = format!("{}/graphql", fake.url()).parse().unwrap();
         let patience = Patience::new(screen.clone(), std::time::Duration::from_secs(1));
-        let client = Client::new(url, "good".into(), patience).unwrap();
+        let client = Client::new(url, Token::Fixed("good".into()), patience).unwrap();
         let announced = NewFile {
             path: "large.bin".to_owned(),
             size: 3_333,

@@ -100,7 +100,7 @@ fn show(totals: &Totals, stage: &Stage) {
 #[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
-    use crate::client::Patience;
+    use crate::client::{Patience, Token};
     use crate::fake::{Fake, Faults};
     use crate::progress::Unit;
 
@@ -114,7 +114,7 @@ mod tests {
         let screen = Screen::recording();
         let url = format!("{}/graphql", fake.url()).parse().unwrap();
         let patience = Patience::new(screen.clone(), Duration::from_secs(1));
-        let client = Client::new(url, "good".into(), patience).unwrap();
+        let client = Client::new(url, Token::Fixed("good".into()), patience).unwrap();
         let stage = screen.stage("checking", Unit::Files);
         let waiting = until_decided(&client, "transfer_1", &stage, &screen, OFTENEST);
         let failure = super::super::stopped(&client, waiting.await.unwrap_err());
