@@ -11,6 +11,7 @@ mod m20261121_0002_api_keys;
 mod m20261121_0003_traceparent;
 mod m20261121_0004_tamper_evidence;
 mod m20261121_0005_fixity;
+mod m20261129_0006_suspects;
 mod sql;
 
 /// Runs the migrations in order.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_0003_traceparent::Migration),
             Box::new(m20261121_0004_tamper_evidence::Migration),
             Box::new(m20261121_0005_fixity::Migration),
+            Box::new(m20261129_0006_suspects::Migration),
         ]
     }
 }

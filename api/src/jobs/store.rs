@@ -200,6 +200,16 @@ pub async fn leases_run_out(
         .await
 }
 
+/// Those that a worker has and that workers were lost with before.
+pub async fn suspects_of(db: &impl ConnectionTrait, worker: &str) -> Result<Vec<Job>, DbErr> {
+    job::Entity::find()
+        .filter(job::Column::Status.eq(Status::Leased))
+        .filter(job::Column::Worker.eq(worker))
+        .filter(job::Column::LostWorkers.gt(0))
+        .all(db)
+        .await
+}
+
 /// Those announced before `before` that nobody came for.
 pub async fn unclaimed(
     db: &impl ConnectionTrait,
