@@ -1,6 +1,7 @@
 //! The system as it runs in production: several processes over services that we did not write.
 
 mod objects;
+mod poison;
 mod provider;
 
 use std::{
