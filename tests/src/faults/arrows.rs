@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, request::Parts};
+use serde_json::json;
 
 use super::{
     depositor::Depositor,
@@ -339,5 +340,8 @@ pub(super) async fn all(
             ));
         }
     }
+    // The last were killed too: what follows is asked of those that were started in their place.
+    let alive = depositor.ask("{ __typename }", json!({}));
+    supervised(fleet, alive).await?;
     Ok((transfer, missed))
 }
