@@ -18,6 +18,9 @@ need_postgres() {
   postgres_found || missing+=("PostgreSQL (Debian package postgresql): the tests on PostgreSQL, and of several processes, are left out")
 }
 
+# Without it, no clock steps in the fault harness, which says so.
+want_faketime() { [ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 ] || debian libfaketime; }
+
 clamd_found() { [ -x /usr/sbin/clamd ]; }
 
 need_clamd() {

@@ -1,7 +1,10 @@
 //! A small archive for tests of services: its own database, clock and ids, and an object store that is only
 //! ever signed for.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use chrono::DateTime;
 use entity::version::Place;
@@ -40,6 +43,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     /// The collection.
     pub(crate) collection: Collection,
+    /// What the object store was told to delete, by path, where it answers.
+    pub(crate) deleted: Arc<Mutex<Vec<String>>>,
     postgres: Option<String>,
     url: String,
     _folder: TempDir,
@@ -70,7 +75,13 @@ impl World {
             .await
             .expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let answer = async move |uri: axum::http::Uri| {
+        let deleted = Arc::<Mutex<Vec<String>>>::default();
+        let noted = deleted.clone();
+        let answer = async move |method: axum::http::Method, uri: axum::http::Uri| {
+            if method == axum::http::Method::DELETE {
+                let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                noted.push(uri.path().to_owned());
+            }
             let mut asked = uri.query().unwrap_or_default().split('&');
             let key = asked.find_map(|part| part.strip_prefix("prefix="));
             listing(key.unwrap_or_default())
@@ -78,7 +89,10 @@ impl World {
         let shutdown = runtime::shutdown::Shutdown::new();
         crate::server::serve(listener, axum::Router::new().fallback(answer), &shutdown)
             .expect("it serves");
-        Self::over(&format!("http://{address}")).await
+        Self {
+            deleted,
+            ..Self::over(&format!("http://{address}")).await
+        }
     }
 
     /// One over an object store that takes connections and never answers.
@@ -132,6 +146,7 @@ impl World {
             app,
             clock,
             collection,
+            deleted: Arc::default(),
             postgres,
             url,
             _folder: folder,

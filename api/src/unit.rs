@@ -182,6 +182,7 @@ impl Unit {
             published_at: Set(None),
             lease_token: Set(token),
             lease_expires_at: Set(until),
+            lost_workers: Set(0),
             worker: Set(worker),
             last_error: Set(None),
             traceparent: Set(trace::current()),

@@ -93,6 +93,8 @@ pub struct Model {
     pub lease_token: Option<String>,
     /// Until when.
     pub lease_expires_at: Option<DateTimeUtc>,
+    /// How many workers, one after another, were not heard of again while they had it.
+    pub lost_workers: i32,
     /// Who has or had it.
     pub worker: Option<String>,
     /// What went wrong last.

@@ -14,6 +14,7 @@ mod m20261121_0003_traceparent;
 mod m20261121_0004_tamper_evidence;
 mod m20261121_0005_fixity;
 mod m20261129_0006_purge;
+mod m20261129_0007_suspects;
 mod sql;
 
 /// Runs the migrations in order.
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_0004_tamper_evidence::Migration),
             Box::new(m20261121_0005_fixity::Migration),
             Box::new(m20261129_0006_purge::Migration),
+            Box::new(m20261129_0007_suspects::Migration),
         ]
     }
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use tests::faults::{Options, run, run_arrows};
+use tests::{
+    faults::{Options, run, run_arrows},
+    sized,
+};
 
-/// How many files each; `tests/faults --files` takes more.
-const FILES: usize = 60;
 /// How long their faults take to come.
 const ROUND: Duration = Duration::from_secs(6);
 
 async fn holds(seed: u64) {
+    let files = sized("MUNIMENT_TEST_FAULT_FILES", 60, 1_000);
     let Some(outcome) = run(Options {
         seed,
-        files: FILES,
+        files: usize::try_from(files).unwrap(),
         round: ROUND,
     })
     .await

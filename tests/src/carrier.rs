@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
+use aws_sdk_sqs::{
+    Client,
+    types::{DeleteMessageBatchRequestEntry, SendMessageBatchRequestEntry},
+};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 /// What becomes of a message.
@@ -51,9 +54,16 @@ pub async fn carry(sqs: Client, from: String, to: String, seed: u64, mood: Mood)
             let sent = sqs.send_message_batch().queue_url(&to);
             drop(sent.set_entries(Some(entries)).send().await);
         }
-        for message in messages {
-            let gone = sqs.delete_message().queue_url(&from);
-            drop(gone.set_receipt_handle(message.receipt_handle).send().await);
+        let gone = messages.into_iter().enumerate().map(|(nth, message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder()
+                .id(nth.to_string())
+                .set_receipt_handle(message.receipt_handle);
+            entry.build().expect("an entry is whole")
+        });
+        let gone: Vec<_> = gone.collect();
+        if !gone.is_empty() {
+            let deleted = sqs.delete_message_batch().queue_url(&from);
+            drop(deleted.set_entries(Some(gone)).send().await);
         }
     }
 }

@@ -11,6 +11,7 @@
 mod archives;
 mod carrier;
 mod client;
+mod clock;
 mod disk;
 pub mod faults;
 mod large;
@@ -25,6 +26,7 @@ mod world;
 pub use archives::{Entry, zip, zip64};
 pub use carrier::{Mood, carry};
 pub use client::{Answer, Client};
+pub use clock::SteppingClock;
 pub use disk::Disk;
 pub use large::{Large, sized};
 pub use others::{Scanner, start_others};

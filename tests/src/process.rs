@@ -54,7 +54,7 @@ impl Process {
     }
 
     /// What kills it (`kill -9`), from anywhere; answers whether it was there to be killed.
-    pub(crate) fn killer(&self) -> impl FnOnce() -> bool + Send + use<> {
+    pub(crate) fn killer(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let id = self.child.id().to_string();
         move || {
             let sent = Command::new("kill").args(["-KILL", &id]).status();

@@ -177,7 +177,14 @@ impl Services {
 
     /// Has processes that are started from now on run with this setting.
     pub fn set(&mut self, programs: For, name: &'static str, value: String) {
+        self.settings
+            .retain(|(of, known, _)| (*of, *known) != (programs, name));
         self.settings.push((programs, name, value));
+    }
+
+    /// Has processes that are started from now on run without these settings.
+    pub fn unset(&mut self, names: &[&str]) {
+        self.settings.retain(|(_, name, _)| !names.contains(name));
     }
 
     /// Has processes that are started from now on take their tokens, and those of their clients, from a provider.

@@ -14,6 +14,7 @@ use super::{
     fail::lock_exports,
     lease::{ClaimKey, Grant, Standing, standing},
     next, state, store,
+    suspects::Suspects,
     work::{Answer, Claim, Lease, Work, check_work, disposition_work, fixity_work, package_work},
 };
 use crate::{
@@ -56,6 +57,7 @@ pub async fn claim(
     lock_exports(&unit, jobs.values()).await?;
     fixity::reports::lock_runs(&unit, jobs.values()).await?;
     let material = Material::load(&unit, &jobs).await?;
+    let mut suspects = Suspects::of(&unit, worker, &jobs).await?;
     let mut taken = HashSet::new();
     let mut moot = Vec::new();
     let mut claims = Vec::with_capacity(ids.len());
@@ -67,6 +69,7 @@ pub async fn claim(
             Some(job) => match readiness(job, &grant.token, unit.now()) {
                 Readiness::Ended => Answer::NothingToDo,
                 Readiness::NotNow => Answer::Busy,
+                Readiness::Free if suspects.must_wait(job) => Answer::Busy,
                 Readiness::Free => {
                     if let Some(work) = material.work(&mut unit, job).await? {
                         taken.insert(id.0);
@@ -83,6 +86,7 @@ pub async fn claim(
     }
     begin_checks(&mut unit, &claims).await?;
     store::grant(&unit, taken.into_iter().collect(), &grant).await?;
+    suspects.put_off(&unit).await?;
     store::finish_many(&unit, moot).await?;
     unit.commit().await?;
     Ok(claims)

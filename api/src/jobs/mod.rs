@@ -4,7 +4,8 @@
 //! `exports`, `fixity`) or how its message travels (`queue`).
 //!
 //! Always: the table is the truth and the queue only transport, so losing every message delays work and
-//! loses none; every job ends DONE or DEAD, and a DEAD one has brought its subject into a visible state.
+//! loses none; every job ends DONE or DEAD, and a DEAD one has brought its subject into a visible state; one
+//! that ends its workers does not take its neighbours along (`suspects`).
 
 pub mod claim;
 pub mod dispatcher;
@@ -16,6 +17,7 @@ pub mod reconciler;
 pub mod reported;
 pub mod service;
 pub mod store;
+pub mod suspects;
 pub mod work;
 
 #[cfg(test)]
@@ -114,6 +116,12 @@ pub fn step(job: &mut Job, input: Input, now: DateTime<Utc>) -> bool {
     };
     if after.attempt > job.attempt {
         job.not_before = now + backoff(job.attempt);
+    }
+    match input {
+        Input::LeaseExpired => job.lost_workers = job.lost_workers.saturating_add(1),
+        // Its worker lives.
+        Input::Retry => job.lost_workers = 0,
+        _ => {}
     }
     job.status = after.status;
     job.attempt = after.attempt;

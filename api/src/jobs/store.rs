@@ -232,6 +232,16 @@ pub async fn delete_ended(unit: &Unit, ids: Vec<Uuid>) -> Result<u64, DbErr> {
     Ok(gone.rows_affected)
 }
 
+/// Those that a worker has and that workers were lost with before.
+pub async fn suspects_of(db: &impl ConnectionTrait, worker: &str) -> Result<Vec<Job>, DbErr> {
+    job::Entity::find()
+        .filter(job::Column::Status.eq(Status::Leased))
+        .filter(job::Column::Worker.eq(worker))
+        .filter(job::Column::LostWorkers.gt(0))
+        .all(db)
+        .await
+}
+
 /// Those announced before `before` that nobody came for.
 pub async fn unclaimed(
     db: &impl ConnectionTrait,

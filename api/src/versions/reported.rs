@@ -2,11 +2,16 @@
 //! nothing.
 //!
 //! Always: what is told is looked at; telling it again, late or in another order is harmless; what is no
-//! upload of ours is passed over.
+//! upload of ours is passed over; bytes that come after their version was abandoned are removed, since nobody will
+//! ever ask for them.
 
 use std::collections::HashMap;
 
-use contract::{VersionId, objects::Place};
+use contract::{
+    VersionId,
+    objects::{Place, version_key},
+};
+use futures::{StreamExt as _, stream};
 use uuid::Uuid;
 
 use super::{
@@ -20,6 +25,8 @@ use crate::{
 
 /// The most uploads of one report.
 pub const MAX_REPORTED: usize = 100;
+/// How many objects are removed at the same time.
+const AT_ONCE: usize = 16;
 
 /// An object that the store tells of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +71,16 @@ pub async fn report(app: &App, caller: &Caller, stored: &[Stored]) -> Result<Vec
     let mut unit = app.begin(caller).await?;
     let changed = write_down(&mut unit, &looks).await?;
     unit.commit().await?;
+    let removed = remove_what_is_late(app, &rows).await;
     let answer = |id: Option<Uuid>| {
         let Some(row) = id.and_then(|id| rows.get(&id)) else {
             return Reported::Unknown;
         };
+        match removed.get(&row.id) {
+            Some(Ok(())) => return Reported::Unknown,
+            Some(Err(error)) => return Reported::Later(error.clone()),
+            None => {}
+        }
         match (changed.get(&row.id), looks.get(&row.id)) {
             (Some((true, row)), _) => Reported::Applied(row.clone()),
             (Some((false, row)), _) => Reported::AlreadyApplied(row.clone()),
@@ -79,6 +92,24 @@ pub async fn report(app: &App, caller: &Caller, stored: &[Stored]) -> Result<Vec
         }
     };
     Ok(ids.into_iter().map(answer).collect())
+}
+
+/// Removes what came for versions that had been abandoned by then.
+async fn remove_what_is_late(
+    app: &App,
+    rows: &HashMap<Uuid, Version>,
+) -> HashMap<Uuid, Result<(), Error>> {
+    let late = rows.values().filter(|row| row.status == Status::Abandoned);
+    let late: Vec<Uuid> = late.map(|row| row.id).collect();
+    stream::iter(late)
+        .map(|id| async move {
+            let key = version_key(VersionId(id));
+            let removed = app.objects().discard(Place::Incoming, &key, None).await;
+            (id, removed)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
 }
 
 /// The version whose bytes an object would be. Keys are made of our ids, and only of them.

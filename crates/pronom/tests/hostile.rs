@@ -3,6 +3,8 @@
 #[path = "common/build.rs"]
 mod build;
 mod common;
+#[path = "common/memory.rs"]
+mod memory;
 
 use std::{
     fs,
@@ -15,14 +17,6 @@ use proptest::prelude::*;
 
 const LIMIT: Duration = Duration::from_millis(500);
 const MOST_MEMORY: u64 = 100 << 20;
-
-/// The most memory that this process has had so far, where the system says so.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes << 10)
-}
 
 #[test]
 fn hostile_files_get_droids_answer_in_time() {
@@ -72,9 +66,9 @@ fn hostile_files_get_droids_answer_in_time() {
         }
     }
     assert!(
-        peak_memory().is_none_or(|peak| peak < MOST_MEMORY),
+        memory::peak().is_none_or(|peak| peak < MOST_MEMORY),
         "{:?}",
-        peak_memory()
+        memory::peak()
     );
 }
 

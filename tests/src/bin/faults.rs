@@ -1,10 +1,10 @@
 //! `tests/faults`: a deposit under everything that may go wrong, over real processes and services, and an audit
 //! afterwards.
 
-use std::{io::Write as _, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
-use tests::faults::{Options, run, run_arrows};
+use tests::faults::{Options, conclude, run, run_arrows};
 
 /// How long each fault has to come once.
 const ROUND: Duration = Duration::from_secs(12);
@@ -50,40 +50,20 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let files = usize::try_from(cli.files).unwrap_or(usize::MAX);
-    let mut violated = Vec::new();
-    let mut out = std::io::stdout();
-    for seed in cli.seed..cli.seed.saturating_add(cli.seeds) {
-        let outcome = runtime.block_on(async {
+    let outcomes = (cli.seed..cli.seed.saturating_add(cli.seeds)).map(|seed| {
+        runtime.block_on(async {
             if cli.arrows {
                 run_arrows(seed).await
             } else {
                 let round = ROUND;
                 run(Options { seed, files, round }).await
             }
-        });
-        let Some(outcome) = outcome else {
-            return ExitCode::from(2);
-        };
-        // Whoever does not listen any longer does not need it.
-        drop(write!(out, "{outcome}"));
-        if !outcome.violations().is_empty() {
-            violated.push(seed);
-        }
-    }
-    if violated.is_empty() {
-        drop(writeln!(out, "{} seeds without a violation", cli.seeds));
-        return ExitCode::SUCCESS;
-    }
-    for seed in violated {
-        drop(writeln!(
-            out,
-            "again: tests/faults --seed {seed} {}",
-            if cli.arrows {
-                "--arrows".to_owned()
-            } else {
-                format!("--files {files}")
-            }
-        ));
-    }
-    ExitCode::FAILURE
+        })
+    });
+    let again = if cli.arrows {
+        "--arrows".to_owned()
+    } else {
+        format!("--files {files}")
+    };
+    ExitCode::from(conclude(outcomes, &again, &mut std::io::stdout()))
 }

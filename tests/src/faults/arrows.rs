@@ -1,9 +1,10 @@
-//! A kill at each arrow of the flow of a file: right before what is asked is carried out, and right after, so that
+//! A kill at each arrow of the flow of a file, of a package and of a verification: right before what is asked is carried out, and right after, so that
 //! nobody hears of it.
 
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, request::Parts};
+use serde_json::json;
 
 use super::{
     depositor::Depositor,
@@ -22,6 +23,7 @@ const FILES: usize = 2;
 enum During {
     Deposit,
     Export,
+    Verification,
 }
 
 struct Arrow {
@@ -48,8 +50,8 @@ const fn arrow(
     }
 }
 
-/// The arrows of "How a file flows" (ARCHITECTURE.md), in their order.
-const ARROWS: [Arrow; 17] = [
+/// The arrows of the pictures (ARCHITECTURE.md), in their order.
+const ARROWS: [Arrow; 31] = [
     arrow(
         "addRecords",
         Gate::Api,
@@ -63,6 +65,20 @@ const ARROWS: [Arrow; 17] = [
         Who::Apis,
         During::Deposit,
         |_, body| has(body, "completeUploads("),
+    ),
+    arrow(
+        "reportUploads",
+        Gate::Api,
+        Who::Workers,
+        During::Deposit,
+        |_, body| has(body, "reportUploads("),
+    ),
+    arrow(
+        "reportUploads",
+        Gate::Api,
+        Who::Apis,
+        During::Deposit,
+        |_, body| has(body, "reportUploads("),
     ),
     arrow(
         "a job is announced",
@@ -97,7 +113,7 @@ const ARROWS: [Arrow; 17] = [
         Gate::Objects,
         Who::Workers,
         During::Deposit,
-        |asked, _| asked.method == Method::GET && asked.headers.contains_key("range"),
+        |asked, _| is_read(asked, "incoming"),
     ),
     arrow(
         "reportChecks",
@@ -156,6 +172,41 @@ const ARROWS: [Arrow; 17] = [
         |_, body| has(body, "requestExport("),
     ),
     arrow(
+        "a package is claimed",
+        Gate::Api,
+        Who::Workers,
+        During::Export,
+        |_, body| has(body, "claimJobs("),
+    ),
+    arrow(
+        "a package is claimed",
+        Gate::Api,
+        Who::Apis,
+        During::Export,
+        |_, body| has(body, "claimJobs("),
+    ),
+    arrow(
+        "what goes into a package is asked for",
+        Gate::Api,
+        Who::Workers,
+        During::Export,
+        |_, body| has(body, "exportItems("),
+    ),
+    arrow(
+        "what goes into a package is asked for",
+        Gate::Api,
+        Who::Apis,
+        During::Export,
+        |_, body| has(body, "exportItems("),
+    ),
+    arrow(
+        "content is packed",
+        Gate::Objects,
+        Who::Workers,
+        During::Export,
+        |asked, _| is_read(asked, "records"),
+    ),
+    arrow(
         "a package is stored",
         Gate::Objects,
         Who::Workers,
@@ -175,10 +226,65 @@ const ARROWS: [Arrow; 17] = [
         During::Export,
         |_, body| has(body, "reportExport("),
     ),
+    arrow(
+        "reportExport",
+        Gate::Api,
+        Who::Apis,
+        During::Export,
+        |_, body| has(body, "reportExport("),
+    ),
+    arrow(
+        "verifyNow",
+        Gate::Api,
+        Who::Apis,
+        During::Verification,
+        |_, body| has(body, "verifyNow("),
+    ),
+    arrow(
+        "a verification is claimed",
+        Gate::Api,
+        Who::Workers,
+        During::Verification,
+        |_, body| has(body, "claimJobs("),
+    ),
+    arrow(
+        "a verification is claimed",
+        Gate::Api,
+        Who::Apis,
+        During::Verification,
+        |_, body| has(body, "claimJobs("),
+    ),
+    arrow(
+        "what is kept is read",
+        Gate::Objects,
+        Who::Workers,
+        During::Verification,
+        |asked, _| is_read(asked, "records"),
+    ),
+    arrow(
+        "reportFixity",
+        Gate::Api,
+        Who::Workers,
+        During::Verification,
+        |_, body| has(body, "reportFixity("),
+    ),
+    arrow(
+        "reportFixity",
+        Gate::Api,
+        Who::Apis,
+        During::Verification,
+        |_, body| has(body, "reportFixity("),
+    ),
 ];
 
 fn has(body: &[u8], what: &str) -> bool {
     body.windows(what.len()).any(|part| part == what.as_bytes())
+}
+
+/// Whether an object of a bucket is read.
+fn is_read(asked: &Parts, bucket: &str) -> bool {
+    let place = asked.uri.path().trim_start_matches('/').split_once('/');
+    asked.method == Method::GET && place.is_some_and(|(of, key)| of == bucket && !key.is_empty())
 }
 
 fn target(asked: &Parts, what: &str) -> bool {
@@ -195,6 +301,7 @@ pub(super) const KILLS: usize = ARROWS.len() * 2;
 pub(super) async fn all(
     fleet: &mut Fleet,
     depositor: &Depositor,
+    archivist: &Depositor,
 ) -> Result<(String, Vec<String>), String> {
     let transfer = depositor.open().await?;
     let mut missed = Vec::new();
@@ -206,31 +313,35 @@ pub(super) async fn all(
             arrow.gate,
             Strike {
                 when,
-                is_it: arrow.is_it,
+                again: false,
+                is_it: Box::new(arrow.is_it),
                 blow: fleet.blow(arrow.dies),
             },
         );
         let going = async {
             let indexes: Vec<usize> = (nth * FILES..(nth + 1) * FILES).collect();
-            if arrow.during == During::Export {
-                let key = format!("{} {when:?}", arrow.name);
-                depositor.export(&transfer, &key).await.map(drop)
-            } else {
-                depositor.add(&transfer, &indexes).await.map(drop)
+            let key = format!("{nth} {} {when:?}", arrow.name);
+            match arrow.during {
+                During::Deposit => depositor.add(&transfer, &indexes).await.map(drop),
+                During::Export => depositor.export(&transfer, &key).await.map(drop),
+                During::Verification => archivist.verify(&transfer, &key).await,
             }
         };
         supervised(fleet, going).await?;
         let began = Instant::now();
-        while !struck.is_done() && began.elapsed() < LONGEST {
+        while struck.times() == 0 && began.elapsed() < LONGEST {
             supervised(fleet, tokio::time::sleep(Duration::from_millis(50))).await;
         }
         fleet.revive(arrow.dies);
-        if !struck.is_done() {
+        if struck.times() == 0 {
             missed.push(format!(
                 "no kill {when:?} {}: nobody was killed there",
                 arrow.name
             ));
         }
     }
+    // The last were killed too: what follows is asked of those that were started in their place.
+    let alive = depositor.ask("{ __typename }", json!({}));
+    supervised(fleet, alive).await?;
     Ok((transfer, missed))
 }

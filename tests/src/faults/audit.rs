@@ -44,7 +44,8 @@ pub(super) async fn rest(client: &Client) -> Result<(), String> {
       published: jobs(filter: {status: PUBLISHED}, first: 3) { nodes { id kind status whyWaiting lastError } }
       leased: jobs(filter: {status: LEASED}, first: 3) { nodes { id kind status whyWaiting lastError } }
       queued: exports(filter: {status: QUEUED}, first: 3) { nodes { id status whyWaiting } }
-      running: exports(filter: {status: RUNNING}, first: 3) { nodes { id status whyWaiting } } }";
+      running: exports(filter: {status: RUNNING}, first: 3) { nodes { id status whyWaiting } }
+      verified: fixityRuns(first: 100) { nodes { id finishedAt whyWaiting } } }";
     let began = Instant::now();
     let (mut moved, mut before) = (began, String::new());
     loop {
@@ -56,6 +57,7 @@ pub(super) async fn rest(client: &Client) -> Result<(), String> {
             .flatten()
             .filter(|(list, _)| *list != "transfers")
             .flat_map(|(_, list)| list["nodes"].as_array().into_iter().flatten())
+            .filter(|one| !one["finishedAt"].is_string())
             .collect();
         if data.is_object() && waiting.is_empty() {
             return Ok(());
@@ -115,7 +117,7 @@ pub(super) async fn audit(
 ) -> Audit {
     let mut audit = Audit::default();
     let fields = "id number status size sha256 whyWaiting download { url }
-      checks { kind run status detail coverage { bytes size } } decision { by reasons } record { path }";
+      checks { kind run status detail coverage { bytes size } } decision { by reasons } record { id path }";
     let versions = all(client, "versions", fields).await;
     audit.versions(&versions, &deposited.declared, overwritten);
     audit.reviews(&versions, overwritten);
@@ -123,20 +125,39 @@ pub(super) async fn audit(
     audit
         .buckets(services, &versions, &deposited.declared)
         .await;
-    audit.jobs(&all(client, "jobs", "id kind subjectId status lastError").await);
-    audit.tasks(&all(client, "tasks", "title").await, deposited.tasks);
-    audit.events(
-        &all(client, "events", "id action subjectId before after").await,
-        &versions,
-    );
-    let exports = all(
-        client,
-        "exports",
-        "id status error files size sha256 download { url }",
-    )
-    .await;
+    let fields = "id kind subjectId status attempt maxAttempts lastError";
+    let jobs = all(client, "jobs", fields).await;
+    audit.jobs(&jobs);
+    let tasks = all(client, "tasks", "id title status").await;
+    audit.tasks(&tasks, deposited.tasks);
+    let fields = "id status error files size sha256 download { url }";
+    let exports = all(client, "exports", fields).await;
     audit.exports(client, &exports, &deposited.declared).await;
+    audit.failed(&exports, &jobs);
     audit.whole(&exports, &deposited.whole, &versions);
+    let fields = "id action subjectId sequence before after";
+    let events = all(client, "events", fields).await;
+    audit.events(&events);
+    for (begin, things) in [
+        ("AWAITING_UPLOAD", &versions),
+        ("QUEUED", &exports),
+        ("OPEN", &tasks),
+    ] {
+        audit.steps(&events, begin, things);
+    }
+    let records: BTreeSet<&str> = versions
+        .iter()
+        .map(|version| text(&version["record"]["id"]))
+        .collect();
+    audit.once(&events, "record.added", &records);
+    let dead = jobs.iter().filter(|job| job["status"] == "DEAD");
+    audit.once(
+        &events,
+        "job.died",
+        &dead.map(|job| text(&job["id"])).collect(),
+    );
+    let fields = "id mismatched missing";
+    audit.verified(&all(client, "fixityRuns", fields).await);
     audit.log(services);
     audit
 }
@@ -327,13 +348,12 @@ impl Audit {
         }
     }
 
-    /// Each transition is written down once: the states of a version follow from one another, up to the last.
-    fn events(&mut self, events: &[Value], versions: &[Value]) {
+    /// Nothing is written down twice, and no worker contradicts another.
+    fn events(&mut self, events: &[Value]) {
         self.events = events.len();
         let mut ids = BTreeSet::new();
         let mut told = BTreeSet::new();
-        let mut steps: HashMap<&str, Vec<(&str, &str, &str)>> = HashMap::new();
-        for event in events.iter().rev() {
+        for event in events {
             if !ids.insert(text(&event["id"])) {
                 self.wrong(format!("the event {} is listed twice", event["id"]));
             }
@@ -342,25 +362,40 @@ impl Audit {
                     "a worker contradicts what is written down: {event}"
                 ));
             }
-            let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
             let subject = text(&event["subjectId"]);
             let what = format!(
                 "{subject} {} {} {}",
                 event["action"], event["before"], event["after"]
             );
-            if subject.starts_with("version_") && !told.insert(what) {
+            let steps = ["version_", "export_", "task_"];
+            if steps.iter().any(|sort| subject.starts_with(sort)) && !told.insert(what) {
                 self.wrong(format!("what happened once is told twice: {event}"));
             }
-            if subject.starts_with("version_") && before.is_string() && after.is_string() {
+        }
+    }
+
+    /// Each transition is written down once: the states of a thing follow from one another, from the first up to the
+    /// one it is in.
+    fn steps(&mut self, events: &[Value], begin: &str, things: &[Value]) {
+        let mut steps: HashMap<&str, BTreeMap<u64, (&str, &str, &str)>> = HashMap::new();
+        for event in events {
+            let (before, after) = (&event["before"]["status"], &event["after"]["status"]);
+            if before.is_string() && after.is_string() {
                 let step = (text(&event["action"]), text(before), text(after));
-                steps.entry(subject).or_default().push(step);
+                // In the order of its chain: the clocks that made the ids may be apart.
+                let place = event["sequence"].as_u64().unwrap_or_default();
+                let steps = steps.entry(text(&event["subjectId"])).or_default();
+                if let Some(other) = steps.insert(place, step) {
+                    self.violations
+                        .push(format!("{event} has the place of {other:?}"));
+                }
             }
         }
-        for version in versions {
-            let id = text(&version["id"]);
-            let mut stands = "AWAITING_UPLOAD";
+        for thing in things {
+            let id = text(&thing["id"]);
+            let mut stands = begin;
             let steps = steps.remove(id).unwrap_or_default();
-            for (action, before, after) in &steps {
+            for (action, before, after) in steps.values() {
                 if *before != stands {
                     self.wrong(format!(
                         "{id}: {action} begins at {before}, which was {stands}: {steps:?}"
@@ -368,11 +403,51 @@ impl Audit {
                 }
                 stands = after;
             }
-            if version["status"] != stands {
+            if thing["status"] != stands {
                 self.wrong(format!(
                     "{id} is {}, its events end at {stands}: {steps:?}",
-                    version["status"]
+                    thing["status"]
                 ));
+            }
+        }
+    }
+
+    /// There is exactly one event of a sort for each of these, and none for anything else.
+    fn once(&mut self, events: &[Value], action: &str, subjects: &BTreeSet<&str>) {
+        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+        for event in events.iter().filter(|event| event["action"] == action) {
+            *told.entry(text(&event["subjectId"])).or_default() += 1;
+        }
+        for subject in subjects {
+            let times = told.remove(subject).unwrap_or_default();
+            if times != 1 {
+                self.wrong(format!("{subject} has {times} events {action}"));
+            }
+        }
+        for (subject, times) in told {
+            self.wrong(format!(
+                "{times} events {action} of {subject}, which is none"
+            ));
+        }
+    }
+
+    /// A package fails only when every attempt met a fault: nobody damaged what is kept.
+    fn failed(&mut self, exports: &[Value], jobs: &[Value]) {
+        for export in exports.iter().filter(|one| one["status"] == "FAILED") {
+            let job = jobs.iter().find(|job| job["subjectId"] == export["id"]);
+            let tried = job
+                .is_some_and(|job| job["status"] == "DEAD" && job["attempt"] == job["maxAttempts"]);
+            if !tried {
+                self.wrong(format!("a package has failed: {export}, its job: {job:?}"));
+            }
+        }
+    }
+
+    /// Nothing that is kept was found damaged or missing: nobody touched it.
+    fn verified(&mut self, runs: &[Value]) {
+        for run in runs {
+            if run["mismatched"] != 0 || run["missing"] != 0 {
+                self.wrong(format!("what is kept is not what was accepted: {run}"));
             }
         }
     }

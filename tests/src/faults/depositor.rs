@@ -252,6 +252,14 @@ impl Depositor {
         Ok(text(&answer["requestExport"]["export"]["id"]))
     }
 
+    /// Has all that is kept of a transfer read again.
+    pub(super) async fn verify(&self, transfer: &str, key: &str) -> Done<()> {
+        let verify = "mutation($id: ID!, $key: String!) { verifyNow(input: {selection: {transferId: $id}, clientMutationKey: $key}) { run { id } } }";
+        self.ask(verify, json!({"id": transfer, "key": key}))
+            .await
+            .map(drop)
+    }
+
     async fn again(&self) {
         self.retries.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(PAUSE).await;

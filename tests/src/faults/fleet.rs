@@ -10,11 +10,13 @@ use api::auth::Role;
 use runtime::shutdown::Shutdown;
 
 use super::{
-    proxy::{Hook, Proxy, Rates, SLOW_DOWN, Strike, Struck},
+    proxy::{Blow, Hook, Proxy, Rates, SLOW_DOWN, Strike, Struck},
     schedule::Fault,
     wire::Wire,
 };
-use crate::{Client, Disk, For, Mood, Process, Services, Way, carry, process::free_port};
+use crate::{
+    Client, Disk, For, Mood, Process, Services, SteppingClock, Way, carry, process::free_port,
+};
 
 /// How much room PostgreSQL has.
 const ROOM: &str = "1g";
@@ -64,6 +66,8 @@ pub(super) struct Fleet {
     disk: Option<Disk>,
     disk_is_full: bool,
     clamd_is_down: bool,
+    /// That of the second API.
+    clock: Option<SteppingClock>,
     jobs: (String, String),
     uploads: (String, String),
     ports: [u16; 2],
@@ -108,7 +112,8 @@ impl Fleet {
         services.set(For::Both, "MUNIMENT_S3_ENDPOINT", objects.url().to_owned());
         services.set(For::Both, "MUNIMENT_SQS_ENDPOINT", queue.url().to_owned());
         // Nothing here needs the patience of production.
-        services.set(For::Api, "MUNIMENT_REPUBLISH_AFTER", "6s".to_owned());
+        // Long enough for up to ten copies of what was announced to be worked off.
+        services.set(For::Api, "MUNIMENT_REPUBLISH_AFTER", "20s".to_owned());
         services.set(For::Worker, "MUNIMENT_LEASE", "10s".to_owned());
         services.migrate();
         let wire = Wire::start(services.cluster().socket(), seed + 4).await;
@@ -117,15 +122,17 @@ impl Fleet {
         // What tells of an upload is lost only together with the client: it is found when the ticket ends.
         for ((from, to), lost) in [(jobs.clone(), 0.1), (uploads.clone(), 0.0)] {
             let mood = Mood {
-                copies: 1..=4,
+                copies: 2..=10,
                 lost,
                 late: Duration::from_secs(4),
             };
             let carried = carry(services.sqs().clone(), from, to, seed + 3, mood);
             drop(carriers.spawn("carrier", carried));
         }
+        let clock = SteppingClock::new(services.folder().join("clock"));
         let mut fleet = Self {
             services,
+            clock,
             overwritten,
             disk,
             disk_is_full: false,
@@ -150,7 +157,14 @@ impl Fleet {
         Some(fleet)
     }
 
-    fn api(&self, nth: usize) -> Process {
+    fn api(&mut self, nth: usize) -> Process {
+        for (name, value) in self.clock.iter().flat_map(SteppingClock::settings) {
+            if nth == 1 {
+                self.services.set(For::Api, name, value);
+            } else {
+                self.services.unset(&[name]);
+            }
+        }
         self.services
             .api_at(&format!("api-{nth}"), self.ports[nth], &self.jobs.0)
     }
@@ -165,6 +179,11 @@ impl Fleet {
     /// Whether the disk can be filled here.
     pub(super) fn has_disk(&self) -> bool {
         self.disk.is_some()
+    }
+
+    /// Whether a clock can step here.
+    pub(super) fn has_clock(&self) -> bool {
+        self.clock.is_some()
     }
 
     /// The versions whose bytes somebody changed after their checks.
@@ -196,13 +215,13 @@ impl Fleet {
     }
 
     /// What kills all of them at once; answers whether it did.
-    pub(super) fn blow(&self, who: Who) -> Box<dyn FnOnce() -> bool + Send> {
+    pub(super) fn blow(&self, who: Who) -> Blow {
         let all = match who {
             Who::Apis => &self.apis,
             Who::Workers => &self.workers,
         };
         let killers: Vec<_> = all.iter().map(Process::killer).collect();
-        Box::new(move || killers.into_iter().all(|kill| kill()))
+        Arc::new(move || killers.iter().all(|kill| kill()))
     }
 
     /// Those that were killed are started again.
@@ -248,6 +267,7 @@ impl Fleet {
         match fault {
             Fault::KillApi(nth) => self.apis[nth].kill(),
             Fault::KillWorker(nth) => self.workers[nth].kill(),
+            Fault::StopApi(nth) => self.apis[nth].ask_to_stop(),
             Fault::StopWorker(nth) => self.workers[nth].ask_to_stop(),
             Fault::FreezeWorker(nth) => self.workers[nth].freeze(),
             Fault::FreezeApi(nth) => self.apis[nth].freeze(),
@@ -255,6 +275,10 @@ impl Fleet {
             Fault::FillDisk => match &self.disk {
                 Some(disk) if disk.fill() => self.disk_is_full = true,
                 _ => return Effect::None,
+            },
+            Fault::StepClock(seconds) => match &self.clock {
+                Some(clock) => clock.step(seconds),
+                None => return Effect::None,
             },
             Fault::RefuseObjects => self.objects.misbehave(rates(0.5, 0.0, 0.0)),
             Fault::LoseObjects => self.objects.misbehave(rates(0.0, 0.3, 0.0)),
@@ -283,6 +307,7 @@ impl Fleet {
         match fault {
             Fault::KillApi(_)
             | Fault::KillWorker(_)
+            | Fault::StopApi(_)
             | Fault::StopWorker(_)
             | Fault::RestartPostgres => Effect::Once,
             _ => Effect::Lasting,
@@ -304,6 +329,11 @@ impl Fleet {
                     self.restart_postgres();
                 }
             }
+            Fault::StepClock(_) => {
+                if let Some(clock) = &self.clock {
+                    clock.step(0);
+                }
+            }
             Fault::RefuseObjects | Fault::LoseObjects | Fault::CutObjects => {
                 self.objects.misbehave(ALWAYS);
             }
@@ -321,6 +351,7 @@ impl Fleet {
             }
             Fault::KillApi(_)
             | Fault::KillWorker(_)
+            | Fault::StopApi(_)
             | Fault::StopWorker(_)
             | Fault::KillClamd
             | Fault::RestartPostgres => {}

@@ -16,7 +16,7 @@ mod wire;
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, io,
     time::{Duration, Instant},
 };
 
@@ -34,7 +34,7 @@ use self::{
 
 pub use self::{
     audit::Audit,
-    proxy::{Hook, Proxy, Rates, SLOW_DOWN},
+    proxy::{Blow, Hook, Proxy, Rates, SLOW_DOWN, Strike, Struck, When},
 };
 
 /// How many files a round of faults is for.
@@ -53,7 +53,7 @@ pub struct Options {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     seed: u64,
     audit: Audit,
@@ -113,6 +113,34 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Tells what came of each seed; `again` is with what options it is run again. Answers the exit status: 0 no violation,
+/// 1 a violation, 2 it could not be run.
+pub fn conclude(
+    outcomes: impl IntoIterator<Item = Option<Outcome>>,
+    again: &str,
+    out: &mut impl io::Write,
+) -> u8 {
+    let mut violated = Vec::new();
+    let mut seeds = 0;
+    for outcome in outcomes {
+        let Some(outcome) = outcome else { return 2 };
+        seeds += 1;
+        // Whoever does not listen any longer does not need it.
+        drop(write!(out, "{outcome}"));
+        if !outcome.violations().is_empty() {
+            violated.push(outcome.seed);
+        }
+    }
+    if violated.is_empty() {
+        drop(writeln!(out, "{seeds} seeds without a violation"));
+        return 0;
+    }
+    for seed in violated {
+        drop(writeln!(out, "again: tests/faults --seed {seed} {again}"));
+    }
+    1
+}
+
 /// What has been done to a fleet.
 struct Done {
     seed: u64,
@@ -153,8 +181,9 @@ pub async fn run(options: Options) -> Option<Outcome> {
 /// Kills at each arrow of the flow, one after another; `None` where a service is not installed, which was said.
 pub async fn run_arrows(seed: u64) -> Option<Outcome> {
     let (mut fleet, began) = (start(seed).await?, Instant::now());
-    let depositor = Depositor::new(fleet.client(Role::Contributor), seed, 0, Duration::ZERO);
-    let (deposited, missing) = match arrows::all(&mut fleet, &depositor).await {
+    let of = |role| Depositor::new(fleet.client(role), seed, 0, Duration::ZERO);
+    let (depositor, archivist) = (of(Role::Contributor), of(Role::Archivist));
+    let (deposited, missing) = match arrows::all(&mut fleet, &depositor, &archivist).await {
         Ok((transfer, missing)) => (Ok(depositor.deposited(transfer, 0)), missing),
         Err(problem) => (Err(problem), Vec::new()),
     };
@@ -209,6 +238,9 @@ async fn judge(
     if !fleet.has_disk() {
         notes.push("no disk was filled: only root may mount one".to_owned());
     }
+    if !fleet.has_clock() {
+        notes.push("no clock stepped: libfaketime is not installed".to_owned());
+    }
     if !audit.violations.is_empty() {
         notes.push(format!("the logs are kept in {}", fleet.logs().display()));
     }
@@ -246,6 +278,8 @@ fn never_came(faults: &BTreeMap<String, usize>, proxied: usize) -> Option<String
     let sorts = [
         "KillApi",
         "KillWorker",
+        "StopApi",
+        "StopWorker",
         "BreakWire",
         "DoubleApi",
         "LoseObjects",
@@ -308,5 +342,52 @@ async fn supervised<T>(fleet: &mut Fleet, what: impl Future<Output = T>) -> T {
             done = &mut what => return done,
             _ = timer.tick() => fleet.supervise(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(seed: u64, violations: &[&str]) -> Outcome {
+        Outcome {
+            seed,
+            audit: Audit {
+                violations: violations.iter().map(|&one| one.to_owned()).collect(),
+                ..Audit::default()
+            },
+            ..Outcome::default()
+        }
+    }
+
+    /// The exit status, and what is told.
+    fn concluded(outcomes: Vec<Option<Outcome>>) -> (u8, String) {
+        let mut told = Vec::new();
+        let status = conclude(outcomes, "--files 50", &mut told);
+        (status, String::from_utf8(told).expect("UTF-8"))
+    }
+
+    #[test]
+    fn a_violation_is_named_and_makes_the_exit_status_1() {
+        let (status, told) = concluded(vec![
+            Some(outcome(6, &[])),
+            Some(outcome(7, &["a.txt is lost"])),
+            Some(outcome(8, &[])),
+        ]);
+        assert_eq!(status, 1);
+        assert!(told.contains("seed 7: 0 versions, VIOLATED"), "{told}");
+        assert!(told.contains("VIOLATION: a.txt is lost"), "{told}");
+        assert!(
+            told.ends_with("again: tests/faults --seed 7 --files 50\n"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn without_a_violation_the_exit_status_is_0_and_without_a_run_2() {
+        let (status, told) = concluded(vec![Some(outcome(1, &[])), Some(outcome(2, &[]))]);
+        assert_eq!(status, 0);
+        assert!(told.ends_with("2 seeds without a violation\n"), "{told}");
+        assert_eq!(concluded(vec![Some(outcome(1, &[])), None]).0, 2);
     }
 }

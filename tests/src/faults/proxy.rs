@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use axum::{
@@ -50,29 +50,50 @@ pub struct Proxy {
 
 /// When a strike comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub enum When {
     /// Before the request is passed on: it is never carried out.
     Before,
     /// When its answer is there: it was carried out, and nobody hears of it.
     After,
 }
 
-/// What happens once, at the first request of a kind.
-pub(super) struct Strike {
-    pub(super) when: When,
+/// What happens; answers whether it did.
+pub type Blow = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What happens at requests of a kind.
+pub struct Strike {
+    /// When.
+    pub when: When,
+    /// At each of them, not only at the first.
+    pub again: bool,
     /// Whether a request is of the kind.
-    pub(super) is_it: fn(&Parts, &[u8]) -> bool,
-    /// What happens; answers whether it did.
-    pub(super) blow: Box<dyn FnOnce() -> bool + Send>,
+    pub is_it: Box<dyn Fn(&Parts, &[u8]) -> bool + Send>,
+    /// What happens.
+    pub blow: Blow,
 }
 
-/// Whether a strike has come.
+/// How often a strike has come.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Struck(Arc<AtomicBool>);
+pub struct Struck(Arc<AtomicUsize>);
 
 impl Struck {
-    pub(super) fn is_done(&self) -> bool {
+    /// How often.
+    pub fn times(&self) -> usize {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A strike that a request is meant for.
+struct Coming {
+    when: When,
+    blow: Blow,
+    struck: Struck,
+}
+
+impl Coming {
+    fn strike(self) {
+        let done = usize::from((self.blow)());
+        self.struck.0.fetch_add(done, Ordering::SeqCst);
     }
 }
 
@@ -151,8 +172,8 @@ impl Proxy {
         *lock(&self.state.rates) = rates;
     }
 
-    /// Has something happen once; what was to happen before and did not is forgotten.
-    pub(super) fn strike(&self, strike: Strike) -> Struck {
+    /// Has something happen; what was to happen before and did not is forgotten.
+    pub fn strike(&self, strike: Strike) -> Struck {
         let struck = Struck::default();
         *lock(&self.state.strike) = Some((strike, struck.clone()));
         struck
@@ -197,8 +218,21 @@ impl Shared {
     }
 
     /// The strike that this request is meant for.
-    fn struck_by(&self, asked: &Parts, body: &[u8]) -> Option<(Strike, Struck)> {
-        lock(&self.strike).take_if(|(strike, _)| (strike.is_it)(asked, body))
+    fn struck_by(&self, asked: &Parts, body: &[u8]) -> Option<Coming> {
+        let mut set = lock(&self.strike);
+        let (strike, struck) = set.as_ref()?;
+        if !(strike.is_it)(asked, body) {
+            return None;
+        }
+        let coming = Coming {
+            when: strike.when,
+            blow: strike.blow.clone(),
+            struck: struck.clone(),
+        };
+        if !strike.again {
+            *set = None;
+        }
+        Some(coming)
     }
 
     /// One that takes connections.
@@ -284,8 +318,8 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
         (body, None)
     };
     let after = match strike {
-        Some((strike, struck)) if strike.when == When::Before => {
-            struck.0.store((strike.blow)(), Ordering::SeqCst);
+        Some(coming) if coming.when == When::Before => {
+            coming.strike();
             return state.refuse();
         }
         after => after,
@@ -331,9 +365,9 @@ async fn pass(State(state): State<Arc<Shared>>, request: Request) -> Response {
         // The body was cut, or the server is gone: what has become of the request is not known.
         return state.refuse();
     };
-    if let Some((strike, struck)) = after {
+    if let Some(coming) = after {
         drop(answer.bytes().await);
-        struck.0.store((strike.blow)(), Ordering::SeqCst);
+        coming.strike();
         return state.refuse();
     }
     if fault == Some(Fault::Lose) {

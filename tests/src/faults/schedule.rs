@@ -11,6 +11,8 @@ pub(super) enum Fault {
     KillApi(usize),
     /// `kill -9` of a worker; it is started again.
     KillWorker(usize),
+    /// An API is asked to stop; it is started again.
+    StopApi(usize),
     /// A worker is asked to stop; it is started again.
     StopWorker(usize),
     /// A worker stands still, and then goes on as if nothing had been.
@@ -41,15 +43,18 @@ pub(super) enum Fault {
     KillClamd,
     /// clamd does not answer for a while.
     FreezeClamd,
+    /// The clock of one API steps by so many seconds, and back.
+    StepClock(i64),
 }
 
 /// One of each sort.
-const SORTS: [Fault; 22] = [
+const SORTS: [Fault; 25] = [
     Fault::KillApi(0),
     Fault::KillApi(1),
     Fault::KillWorker(0),
     Fault::KillWorker(1),
     Fault::KillWorker(0),
+    Fault::StopApi(0),
     Fault::StopWorker(1),
     Fault::FreezeWorker(0),
     Fault::FreezeApi(1),
@@ -67,6 +72,9 @@ const SORTS: [Fault; 22] = [
     Fault::BreakQueue,
     Fault::KillClamd,
     Fault::FreezeClamd,
+    // By more than a lease lasts.
+    Fault::StepClock(40),
+    Fault::StepClock(-40),
 ];
 
 /// One fault of a schedule.
@@ -90,10 +98,11 @@ pub(super) fn schedule(seed: u64, rounds: usize, round: Duration) -> Vec<Planned
         let begin = round * u32::try_from(nth).unwrap_or(u32::MAX);
         for fault in faults {
             // One that stands still for longer than its lease is the worst of its sort.
-            let longest = if matches!(fault, Fault::FreezeWorker(_)) {
-                14_000
-            } else {
-                3_000
+            let longest = match fault {
+                Fault::FreezeWorker(_) => 14_000,
+                // It is looked at once a second.
+                Fault::StepClock(_) => 8_000,
+                _ => 3_000,
             };
             planned.push(Planned {
                 at: begin + round.mul_f64(random.random()),

@@ -11,13 +11,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use worker::checks::antivirus::{Clamd, ClamdAddress, ClamdSettings, Scan, Scanner, Verdict};
 
-const SIZE: u64 = 300_000;
+/// More than the sockets' buffers hold, so that what is said in the middle comes in the middle.
+const SIZE: u64 = 24 * 1024 * 1024;
 
 /// What a fake clamd does with a stream.
 #[derive(Debug, Clone, Copy)]
 enum Act {
     /// Takes all of it and says this.
     Say(&'static str),
+    /// Takes so many bytes, says this and takes the rest.
+    SayAfter(u64, &'static str),
     /// Takes so many bytes, says this and closes.
     CloseAfter(u64, &'static str),
     /// Takes all of it and never answers.
@@ -66,8 +69,13 @@ async fn serve(listener: &TcpListener, act: Act) -> io::Result<Took> {
     }
     command(&mut stream, b"zINSTREAM\0").await?;
     let mut chunk = vec![0; 1024 * 1024];
+    let mut said = false;
     loop {
         match act {
+            Act::SayAfter(bytes, words) if took.bytes >= bytes && !said => {
+                stream.write_all(words.as_bytes()).await?;
+                said = true;
+            }
             Act::TakeNothing => std::future::pending().await,
             Act::CloseAfter(bytes, words) if took.bytes >= bytes => {
                 stream.write_all(words.as_bytes()).await?;
@@ -186,6 +194,31 @@ async fn only_a_whole_stream_with_an_ok_is_clean() {
             inconclusive.clone(),
             0,
             "",
+        ),
+        (
+            Act::SayAfter(65_536, "2: stream: OK\0"),
+            inconclusive.clone(),
+            0,
+            "too early",
+        ),
+        (
+            Act::SayAfter(65_536, "2: stream: Ours.UNOFFICIAL FOUND\0"),
+            Verdict::Infected("Ours.UNOFFICIAL".to_owned()),
+            0,
+            "",
+        ),
+        (
+            Act::CloseAfter(65_536, "2: stream: OK\0"),
+            inconclusive.clone(),
+            0,
+            "too early",
+        ),
+        // Dying in the middle of a stream.
+        (
+            Act::CloseAfter(65_536, ""),
+            unavailable.clone(),
+            0,
+            "stopped taking bytes",
         ),
         (Act::CloseAfter(0, ""), unavailable.clone(), 0, ""),
         (Act::CloseAfter(SIZE, ""), unavailable.clone(), 0, ""),

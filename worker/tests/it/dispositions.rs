@@ -1,10 +1,19 @@
 //! Moving bytes to where they belong.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_s3::primitives::ByteStream;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
 use contract::VersionId;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 use worker::client::{DispositionOutcome, DispositionWork, FailureKind, ObjectLocation, Work};
 
-use crate::world::{Status, World, noise};
+use crate::world::{Status, World, noise, s3_client};
 
 const BYTES: &[u8] = b"some bytes that were accepted";
 
@@ -108,6 +117,71 @@ async fn an_object_too_large_for_one_copy_goes_in_parts() {
             assert!(stored == Some(bytes.clone()));
         }
     }
+}
+
+/// Somebody between the worker and the store, who writes other bytes over the source once a part was copied.
+struct Meddler {
+    store: String,
+    s3: aws_sdk_s3::Client,
+    copied: AtomicU32,
+}
+
+async fn meddle(State(meddler): State<Arc<Meddler>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let source = head.headers.get("x-amz-copy-source");
+    let source = source.and_then(|source| source.to_str().ok()?.split_once('/'));
+    let source = source.map(|(bucket, key)| (bucket.to_owned(), key.to_owned()));
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let body = axum::body::to_bytes(body, 1024 * 1024).await.unwrap();
+    let passed = reqwest::Client::new()
+        .request(head.method.clone(), format!("{}{path}", meddler.store))
+        .headers(head.headers)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let mut answer = Response::builder().status(passed.status());
+    answer.headers_mut().unwrap().clone_from(passed.headers());
+    let answer = answer.body(Body::from(passed.bytes().await.unwrap()));
+    if let Some((bucket, key)) = source
+        && meddler.copied.fetch_add(1, Ordering::SeqCst) == 0
+    {
+        let other = ByteStream::from(noise(13 * 1024 * 1024)[1024 * 1024 - 3..].to_vec());
+        let put = meddler.s3.put_object().bucket(bucket).key(key).body(other);
+        put.send().await.unwrap();
+    }
+    answer.unwrap()
+}
+
+#[tokio::test]
+async fn content_that_is_exchanged_between_two_parts_is_not_released() {
+    let mut world = World::new().await;
+    world.config.copy.single = 1_000;
+    world.config.copy.part = 5 * 1024 * 1024;
+    world.config.copy.parallel = 1;
+    let work = disposition(&world, &noise(12 * 1024 * 1024 + 3)).await;
+    let key = work.target.key.clone();
+    let meddler = Arc::new(Meddler {
+        store: world.endpoint.clone(),
+        s3: world.s3.clone(),
+        copied: AtomicU32::default(),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(meddle).with_state(meddler.clone());
+    world.s3 = s3_client(&endpoint).await;
+    let job = world.job(1, Work::Disposition(work)).await;
+    tokio::select! {
+        _ = world.work() => {}
+        _ = async { axum::serve(listener, router).await } => panic!("the server ended"),
+    }
+    let report = world.api.job(job).dispositions.remove(0);
+    assert_eq!(report.outcome, DispositionOutcome::ContentChanged);
+    assert_eq!(meddler.copied.load(Ordering::SeqCst), 2);
+    world.s3 = meddler.s3.clone();
+    assert!(world.get("records", &key).await.is_none());
+    assert!(world.get("incoming", &key).await.is_some());
+    assert_eq!(world.unfinished_uploads(), 0);
 }
 
 #[tokio::test]

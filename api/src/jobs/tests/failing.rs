@@ -6,28 +6,10 @@ use super::shop::{Shop, all_passed};
 use crate::{
     checks::Status as CheckStatus,
     jobs::{
-        Kind, Status,
-        claim::Held,
-        fail::{Failed, Failure, fail},
-        reported::{ReportStatus, Reported},
-        why_waiting,
-        work::Answer,
+        Kind, Status, claim::Held, fail::Failure, reported::ReportStatus, why_waiting, work::Answer,
     },
     versions::{self, Status as VersionStatus},
 };
-
-async fn failed(shop: &Shop, held: &Held, failure: Failure) -> Reported {
-    let told = Failed {
-        held: held.clone(),
-        failure,
-        reason: "the store cut the connection".into(),
-    };
-    fail(shop.app(), &shop.worker, &[told])
-        .await
-        .expect("a worker may")
-        .pop()
-        .expect("an answer")
-}
 
 #[tokio::test]
 async fn a_failed_attempt_waits_for_the_next_and_says_why() {
@@ -35,7 +17,7 @@ async fn a_failed_attempt_waits_for_the_next_and_says_why() {
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
     assert_eq!(
-        failed(&shop, &held, Failure::Retry).await.status,
+        shop.failed(&held, Failure::Retry).await.status,
         ReportStatus::Applied
     );
     let job = shop.job(held.job).await;
@@ -62,8 +44,8 @@ async fn telling_a_failure_twice_counts_one_attempt() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
-    failed(&shop, &held, Failure::Retry).await;
-    let again = failed(&shop, &held, Failure::Retry).await;
+    shop.failed(&held, Failure::Retry).await;
+    let again = shop.failed(&held, Failure::Retry).await;
     assert_eq!(again.status, ReportStatus::AlreadyApplied);
     assert_eq!(shop.job(held.job).await.attempt, 2);
 }
@@ -75,7 +57,7 @@ async fn a_poison_file_ends_where_people_see_it() {
     let job = JobId(shop.open(version.id, Kind::Check).await[0].id);
     for _ in 0..5 {
         let held = shop.hold(job).await;
-        failed(&shop, &held, Failure::Retry).await;
+        shop.failed(&held, Failure::Retry).await;
         shop.pass(300);
     }
     assert_eq!(shop.job(job).await.status, Status::Dead);
@@ -102,7 +84,7 @@ async fn giving_up_does_not_wait_for_further_attempts() {
     let shop = Shop::new().await;
     let version = shop.uploaded("a.pdf").await;
     let held = shop.take(version.id, Kind::Check).await;
-    failed(&shop, &held, Failure::GiveUp).await;
+    shop.failed(&held, Failure::GiveUp).await;
     assert_eq!(shop.job(held.job).await.status, Status::Dead);
     assert_eq!(
         shop.version(version.id).await.status,
@@ -126,7 +108,7 @@ async fn bytes_that_cannot_be_moved_are_a_persons_business() {
         job: next.job,
         token: lease.token,
     };
-    failed(&shop, &held, Failure::GiveUp).await;
+    shop.failed(&held, Failure::GiveUp).await;
     let row = shop.version(version.id).await;
     assert_eq!(
         (row.status, row.disposition),
@@ -147,14 +129,14 @@ async fn a_job_that_is_done_cannot_fail() {
     let held = shop.take(version.id, Kind::Check).await;
     shop.report(&held, all_passed(&version)).await;
     assert_eq!(
-        failed(&shop, &held, Failure::GiveUp).await.status,
+        shop.failed(&held, Failure::GiveUp).await.status,
         ReportStatus::Conflict
     );
     let stranger = Held {
         token: "another".into(),
         ..held
     };
-    let lost = failed(&shop, &stranger, Failure::GiveUp).await;
+    let lost = shop.failed(&stranger, Failure::GiveUp).await;
     assert_eq!(lost.status, ReportStatus::LeaseLost);
     assert_eq!(
         shop.version(version.id).await.status,

@@ -21,7 +21,8 @@ use crate::{
     collections::{self, Rules},
     jobs::{
         Job, Kind,
-        claim::{Held, claim},
+        claim::{Held, claim, extend},
+        fail::{Failed, Failure, fail},
         lease::ClaimKey,
         reported::Reported,
         store,
@@ -190,6 +191,30 @@ impl Shop {
         checks::reports::report(self.app(), &self.worker, vec![report])
             .await
             .expect("reporting is allowed")
+            .pop()
+            .expect("an answer")
+    }
+
+    /// Extends a lease, which has to be alive.
+    pub(crate) async fn keep(&self, held: &Held, length: Duration) {
+        let leases = std::slice::from_ref(held);
+        let kept = extend(self.app(), &self.worker, leases, length)
+            .await
+            .expect("a worker may")
+            .remove(0);
+        assert!(kept.until.is_some(), "{kept:?}");
+    }
+
+    /// Tells that an attempt failed.
+    pub(crate) async fn failed(&self, held: &Held, failure: Failure) -> Reported {
+        let told = Failed {
+            held: held.clone(),
+            failure,
+            reason: "the store cut the connection".into(),
+        };
+        fail(self.app(), &self.worker, &[told])
+            .await
+            .expect("a worker may")
             .pop()
             .expect("an answer")
     }

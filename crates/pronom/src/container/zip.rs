@@ -180,7 +180,7 @@ fn entries(
     let mut position = directory.start;
     let mut piece = source.up_to(position, PIECE)?;
     let mut at = 0;
-    let mut count = 0;
+    let mut count = 0_u64;
     while position + (at as u64) < end {
         let left = &piece[at..];
         let wanted = if left.len() < ENTRY_LEN {
@@ -203,6 +203,10 @@ fn entries(
             break;
         }
         count += 1;
+        // However many the directory says that there are.
+        if count > MAX_ENTRIES {
+            return Err(Error::TooManyEntries);
+        }
         let encrypted = u16_at(left, 8) & 1 == 1;
         found.encrypted |= encrypted;
         let name_len = usize::try_from(u16_at(left, 28)).unwrap_or(0);

@@ -6,7 +6,8 @@
 //! the connection that scans.
 //!
 //! Always: whatever goes wrong is inconclusive, or unavailable where clamd did not answer, and names
-//! what went wrong; bytes beyond the limit are never called clean.
+//! what went wrong; bytes beyond the limit are never called clean; nor is what clamd answered for before
+//! it was told that this is all.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -111,7 +112,11 @@ impl Clamd {
     }
 
     /// Sends what may be sent. Answers how many bytes that was.
-    async fn send(&self, wire: &mut dyn Wire, blocks: &mut Blocks) -> io::Result<u64> {
+    async fn send(
+        &self,
+        wire: &mut (impl AsyncWrite + Unpin),
+        blocks: &mut Blocks,
+    ) -> io::Result<u64> {
         let patience = self.settings.stall_timeout;
         patient(patience, wire.write_all(b"zINSTREAM\0")).await?;
         let mut sent = 0;
@@ -132,26 +137,30 @@ impl Clamd {
     /// What clamd says of the blocks, and how many bytes that rests on.
     async fn ask(&self, wire: &mut dyn Wire, size: u64, mut blocks: Blocks) -> (Verdict, u64) {
         let expected = size.min(self.settings.limit);
-        match self.send(wire, &mut blocks).await {
+        let (mut reading, mut writing) = tokio::io::split(wire);
+        // Listened to from the beginning: what is said before the end was sent is no verdict on the whole.
+        let mut reply = std::pin::pin!(read_reply(&mut reading));
+        let sent = tokio::select! {
+            biased;
+            words = &mut reply => return said_early(words),
+            sent = self.send(&mut writing, &mut blocks) => sent,
+        };
+        match sent {
             Ok(sent) if sent == expected => {}
             Ok(_) => return unsure("the object was not read to its end"),
             Err(error) => {
                 // clamd closes the connection on what it does not want, after saying why.
-                let last_words = timeout(LAST_WORDS, read_reply(wire)).await;
-                return match last_words {
-                    Ok(Ok(reply)) if !reply.is_empty() => match reply::read(&reply).verdict {
-                        Verdict::Inconclusive(why) => unsure(why),
-                        verdict => unsure(format!("clamd answered too early: {verdict:?}")),
-                    },
+                return match timeout(LAST_WORDS, reply).await {
+                    Ok(words @ Ok(_)) => said_early(words),
                     _ => unavailable(format!("clamd stopped taking bytes: {error}")),
                 };
             }
         }
         drop(blocks);
         let verdict = async {
-            wire.write_all(&0_u32.to_be_bytes()).await?;
-            wire.flush().await?;
-            read_reply(wire).await
+            writing.write_all(&0_u32.to_be_bytes()).await?;
+            writing.flush().await?;
+            reply.await
         };
         let reply = match timeout(self.settings.verdict_timeout, verdict).await {
             Err(_) => return unavailable("clamd did not answer in time"),
@@ -167,6 +176,16 @@ impl Clamd {
             ),
             verdict => (verdict, if reply.looked { expected } else { 0 }),
         }
+    }
+}
+
+/// What words are worth that clamd said before it had everything: a finding is one, all else is none.
+fn said_early(words: io::Result<Vec<u8>>) -> (Verdict, u64) {
+    match words.map(|words| reply::read(&words).verdict) {
+        Ok(Verdict::Inconclusive(why)) => unsure(why),
+        Ok(found @ Verdict::Infected(_)) => (found, 0),
+        Ok(verdict) => unsure(format!("clamd answered too early: {verdict:?}")),
+        Err(error) => unavailable(format!("clamd stopped taking bytes: {error}")),
     }
 }
 
@@ -243,7 +262,7 @@ async fn greet(address: &ClamdAddress) -> io::Result<Session> {
 }
 
 /// Reads up to the zero byte that ends a reply, or to the end. An end before any byte is an error.
-async fn read_reply(wire: &mut dyn Wire) -> io::Result<Vec<u8>> {
+async fn read_reply(wire: &mut (impl AsyncRead + Unpin + ?Sized)) -> io::Result<Vec<u8>> {
     let mut reply = Vec::new();
     let mut buffer = [0; 512];
     while reply.len() < LONGEST_REPLY {

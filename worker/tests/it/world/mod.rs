@@ -33,6 +33,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) s3: aws_sdk_s3::Client,
+    /// Where the object store is.
+    pub(crate) endpoint: String,
     pub(crate) api: Arc<FakeApi>,
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) config: Config,
@@ -56,6 +58,7 @@ impl World {
         }
         Self {
             s3,
+            endpoint: server.endpoint(),
             api: Arc::default(),
             queue: Arc::new(MemoryQueue::new(Arc::new(SystemClock), 1_000)),
             config: config(),
