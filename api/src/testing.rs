@@ -76,8 +76,13 @@ impl World {
             listing(key.unwrap_or_default())
         };
         let shutdown = runtime::shutdown::Shutdown::new();
-        crate::server::serve(listener, axum::Router::new().fallback(answer), &shutdown)
-            .expect("it serves");
+        crate::server::serve(
+            listener,
+            axum::Router::new().fallback(answer),
+            WAIT,
+            &shutdown,
+        )
+        .expect("it serves");
         Self::over(&format!("http://{address}")).await
     }
 
@@ -89,7 +94,7 @@ impl World {
         let address = listener.local_addr().expect("its address");
         let silent = axum::Router::new().fallback(std::future::pending::<()>);
         let shutdown = runtime::shutdown::Shutdown::new();
-        crate::server::serve(listener, silent, &shutdown).expect("it serves");
+        crate::server::serve(listener, silent, WAIT, &shutdown).expect("it serves");
         Self::over(&format!("http://{address}")).await
     }
 
