@@ -79,7 +79,7 @@ impl World {
         crate::server::serve(
             listener,
             axum::Router::new().fallback(answer),
-            WAIT,
+            std::time::Duration::from_mins(1),
             &shutdown,
         )
         .expect("it serves");
@@ -94,7 +94,13 @@ impl World {
         let address = listener.local_addr().expect("its address");
         let silent = axum::Router::new().fallback(std::future::pending::<()>);
         let shutdown = runtime::shutdown::Shutdown::new();
-        crate::server::serve(listener, silent, WAIT, &shutdown).expect("it serves");
+        crate::server::serve(
+            listener,
+            silent,
+            std::time::Duration::from_mins(1),
+            &shutdown,
+        )
+        .expect("it serves");
         Self::over(&format!("http://{address}")).await
     }
 
