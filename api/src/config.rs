@@ -267,7 +267,7 @@ pub const ROWS: &[Row] = &[
     row(
         "MUNIMENT_LIMIT_BODY",
         "`8MiB`",
-        "the most bytes of a request",
+        "the most bytes of a request, or of a message of a websocket",
     ),
     row(
         "MUNIMENT_LIMIT_TOKENS",
@@ -315,9 +315,19 @@ pub const ROWS: &[Row] = &[
         "the most operations of one websocket at a time",
     ),
     row(
+        "MUNIMENT_LIMIT_SUBSCRIPTIONS",
+        "`1000`",
+        "the most subscriptions of this process at a time, however they come",
+    ),
+    row(
+        "MUNIMENT_LIMIT_SUBSCRIPTIONS_EACH",
+        "`200`",
+        "of these, the most of one subject (a person, or an API key)",
+    ),
+    row(
         "MUNIMENT_LIMIT_SEND",
         "`20s`",
-        "how long a client may take to read one message of a websocket",
+        "how long a client may take to read one message of a websocket, or read nothing of any other answer",
     ),
     row(
         "MUNIMENT_CHECKPOINT_KEY",

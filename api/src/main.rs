@@ -240,8 +240,9 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
     drop(shutdown.spawn("metrics", async move {
         telemetry::measures::keep(&stop).await;
     }));
+    let unread = graphql.limits.send;
     let router = api::server::router(app, verifier, graphql);
-    let address = api::server::serve(listener, router, &shutdown)
+    let address = api::server::serve(listener, router, unread, &shutdown)
         .map_err(|error| format!("the server did not start: {error}"))?;
     tracing::info!(%address, "the API begins");
     shutdown.soft().cancelled().await;

@@ -11,7 +11,11 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use runtime::{shutdown::Shutdown, telemetry::measures};
+use runtime::{
+    http::{self, Patience},
+    shutdown::Shutdown,
+    telemetry::measures,
+};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
@@ -25,6 +29,9 @@ use crate::{
 
 /// How long a part may take to say that it is ready.
 const READY: Duration = Duration::from_secs(3);
+/// How long a connection may be idle, or take to send a request's head. Longer than a load balancer keeps one that
+/// it means to use again (a minute; `deploy/aws/service.yaml`), else it would be closed just when it is.
+const HEAD: Duration = Duration::from_secs(75);
 
 /// The routes over an [`App`]. API keys are taken beside the tokens of `verifier`.
 pub fn router(app: App, verifier: Arc<dyn TokenVerifier>, settings: Settings) -> Router {
@@ -46,22 +53,28 @@ pub fn router(app: App, verifier: Arc<dyn TokenVerifier>, settings: Settings) ->
         .with_state(endpoint)
 }
 
-/// Serves until the shutdown begins; requests under way are finished.
+/// Serves until the shutdown begins; requests under way are finished. A client that reads nothing of what it is
+/// sent is waited for as long as `unread` says.
 pub fn serve(
     listener: TcpListener,
     router: Router,
+    unread: Duration,
     shutdown: &Shutdown,
 ) -> std::io::Result<SocketAddr> {
     let address = listener.local_addr()?;
-    let stop = shutdown.soft().clone();
-    shutdown.spawn_vital("api server", async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the API server ended");
-        }
-    });
+    let patience = Patience {
+        connections: usize::MAX,
+        head: HEAD,
+        unread,
+    };
+    let serving = http::serve(
+        listener,
+        router,
+        patience,
+        "api connection",
+        shutdown.clone(),
+    );
+    shutdown.spawn_vital("api server", serving);
     Ok(address)
 }
 

@@ -87,8 +87,13 @@ impl World {
             listing(key.unwrap_or_default())
         };
         let shutdown = runtime::shutdown::Shutdown::new();
-        crate::server::serve(listener, axum::Router::new().fallback(answer), &shutdown)
-            .expect("it serves");
+        crate::server::serve(
+            listener,
+            axum::Router::new().fallback(answer),
+            std::time::Duration::from_mins(1),
+            &shutdown,
+        )
+        .expect("it serves");
         Self {
             deleted,
             ..Self::over(&format!("http://{address}")).await
@@ -103,7 +108,13 @@ impl World {
         let address = listener.local_addr().expect("its address");
         let silent = axum::Router::new().fallback(std::future::pending::<()>);
         let shutdown = runtime::shutdown::Shutdown::new();
-        crate::server::serve(listener, silent, &shutdown).expect("it serves");
+        crate::server::serve(
+            listener,
+            silent,
+            std::time::Duration::from_mins(1),
+            &shutdown,
+        )
+        .expect("it serves");
         Self::over(&format!("http://{address}")).await
     }
 

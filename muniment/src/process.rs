@@ -207,7 +207,8 @@ impl System {
             Arc::new(identity.clone()),
             settings.graphql.clone(),
         );
-        let address = api::server::serve(listener, router, &api)
+        let unread = settings.graphql.limits.send;
+        let address = api::server::serve(listener, router, unread, &api)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
         let system = Self {
             app,

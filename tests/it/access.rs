@@ -187,7 +187,20 @@ async fn only_a_worker_takes_jobs() {
 /// An id of the same type, of a thing that is not there.
 fn absent(id: &str) -> String {
     let (kind, _) = id.split_once('_').unwrap();
-    format!("{kind}_00000000000000000000000001")
+    format!("{kind}_00000000000000000000000abc")
+}
+
+/// An id with a character changed, in upper case, a character too long, and one too short.
+fn edited(id: &str) -> [String; 4] {
+    let (kind, bits) = id.split_once('_').unwrap();
+    let (rest, last) = bits.split_at(bits.len() - 1);
+    let other = if last == "0" { "1" } else { "0" };
+    [
+        format!("{kind}_{rest}{other}"),
+        format!("{kind}_{}", bits.to_uppercase()),
+        format!("{id}0"),
+        format!("{kind}_{rest}"),
+    ]
 }
 
 /// An answer without what belongs to one request.
@@ -453,10 +466,42 @@ async fn absent_and_forbidden_are_the_same_answer_byte_for_byte() {
                 );
             }
         }
+        let document = "query($id: ID!) { node(id: $id) { __typename id } }";
+        for id in &ids {
+            for (edited, nothing) in edited(id).iter().zip(&edited(&absent(id))) {
+                let (asked, nothing) = (ask(document, edited).await, ask(document, nothing).await);
+                assert_eq!(asked, nothing, "{role:?} {edited}");
+            }
+        }
         for (document, index) in BY_ID {
             let id = &ids[index];
             let (forbidden, nothing) = (ask(document, id).await, ask(document, &absent(id)).await);
             assert_eq!(forbidden, nothing, "{role:?} {document}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_edited_id_is_that_of_nothing_for_whoever_may_see_the_thing_too() {
+    let world = World::start().await;
+    let (ids, admin) = (one_of_each(&world).await, world.admin());
+    for id in &ids {
+        let node = "query($id: ID!) { node(id: $id) { __typename id } }";
+        let found = admin.send(node, json!({"id": id})).await;
+        assert_eq!(found.ok()["node"]["id"], *id);
+        let [changed, malformed @ ..] = edited(id);
+        let answer = admin.send(node, json!({"id": changed})).await;
+        assert_eq!(answer.ok()["node"], Value::Null, "{changed}");
+        for malformed in malformed {
+            let answer = admin.send(node, json!({"id": malformed})).await;
+            assert_eq!(answer.code(), "BAD_USER_INPUT", "{malformed}");
+        }
+    }
+    for (document, index) in BY_ID {
+        for edited in edited(&ids[index]) {
+            let answer = admin.send(document, json!({"id": edited})).await;
+            let shown = answer.0["data"].to_string();
+            assert!(!shown.contains(&ids[index]), "{document} {edited}: {shown}");
         }
     }
 }

@@ -182,36 +182,6 @@ async fn two_clients_that_add_the_same_version_number_get_one_version() {
 }
 
 #[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "fifty clients at once, all awaited below"
-)]
-async fn the_same_key_fifty_times_at_once_replays_and_another_input_conflicts() {
-    let world = World::start().await;
-    let client = world.contributor();
-    let open = "mutation($t: String!) { openTransfer(input: {clientMutationKey: \"k\", collection: {code: \"DEFAULT\"}, title: $t}) { transfer { id } } }";
-    let calls = (0..50).map(|_| {
-        let client = client.clone();
-        tokio::task::spawn(async move { client.send(open, json!({"t": "one"})).await.ok().clone() })
-    });
-    let mut answers = Vec::new();
-    for call in calls.collect::<Vec<_>>() {
-        answers.push(call.await.unwrap());
-    }
-    assert!(
-        answers.iter().all(|answer| *answer == answers[0]),
-        "50 at once open one transfer"
-    );
-    assert_eq!(
-        client.send(open, json!({"t": "two"})).await.code(),
-        "CONFLICT"
-    );
-    let other = world.client("another", api::auth::Role::Contributor, &["LOCAL"]);
-    let theirs = other.send(open, json!({"t": "two"})).await;
-    assert_ne!(theirs.ok(), &answers[0], "a key is its owner's");
-}
-
-#[tokio::test]
 async fn http_that_is_no_graphql_is_refused() {
     let world = World::start().await;
     let client = world.contributor();

@@ -307,7 +307,7 @@ fn adversarial() -> Vec<(String, Vec<u8>)> {
         .find(|path| path.is_file());
     let Some(archive) = archive else {
         eprintln!(
-            "left out: there is no shared/data/identify/adversarial.tar.xz beside this repository"
+            "skipped: there is no shared/data/identify/adversarial.tar.xz beside this repository"
         );
         return Vec::new();
     };

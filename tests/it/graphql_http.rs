@@ -186,6 +186,8 @@ async fn what_is_no_request_has_a_status_of_its_own_in_every_form() {
                 "{answer}"
             );
             assert!(answer["errors"][0]["extensions"]["requestId"].is_string());
+            let batch = body.starts_with('[');
+            assert_eq!(code(&answer) == "LIMIT_EXCEEDED", batch, "{body} {answer}");
         }
     }
     for accept in ["text/html", "image/png, application/json;q=0"] {

@@ -7,15 +7,21 @@ use std::{
 };
 
 use api::graphql::limits::QueryLimits;
+use sea_orm::TransactionTrait as _;
 use serde_json::{Value, json};
-use tests::{Client, World};
+use tests::{Answer, Client, Socket, World};
 
 /// How long refusing may take: expanding any of these would take hours.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-async fn refused(client: &Client, query: &str, said: &str) {
+async fn refused(client: &Client, query: &str, said: &str) -> String {
     let began = Instant::now();
     let answer = client.send(query, json!({})).await;
+    is_refused(&answer, began, query, said)
+}
+
+/// Whether a document is refused for its size at once; answers what is said of it.
+fn is_refused(answer: &Answer, began: Instant, query: &str, said: &str) -> String {
     let shown: String = query.chars().take(80).collect();
     assert_eq!(answer.code(), "LIMIT_EXCEEDED", "{shown}: {:#}", answer.0);
     assert!(
@@ -25,12 +31,11 @@ async fn refused(client: &Client, query: &str, said: &str) {
     );
     assert!(answer.0.to_string().len() < 5000, "{shown}");
     assert!(began.elapsed() < AT_ONCE, "{shown}: {:?}", began.elapsed());
+    answer.message().to_owned()
 }
 
-#[tokio::test]
-async fn each_limit_has_a_message_of_its_own() {
-    let world = World::start().await;
-    let client = world.reader();
+/// Documents that go beyond a limit, with what is said of each.
+fn beyond() -> Vec<(String, &'static str)> {
     let nested = |count: usize| {
         format!(
             "{}id{}",
@@ -38,7 +43,13 @@ async fn each_limit_has_a_message_of_its_own() {
             " }".repeat(count)
         )
     };
-    for (query, said) in [
+    let watched = |inside: &str| format!("subscription {{ taskChanged {{ {inside} }} }}");
+    let deep = |count: usize| {
+        let (open, close) = ("record { tasks { nodes { ", " } } }");
+        watched(&format!("{}id{}", open.repeat(count), close.repeat(count)))
+    };
+    let large = "versions(first: 100) { nodes { id sha256 status fileName size } }";
+    vec![
         (format!("{{ {} }}", "__typename ".repeat(10_000)), "more than 10000 tokens"),
         (format!("{{ viewer {{ {} }} }}", "a: name ".repeat(101)), "101 aliases; at most 100"),
         (format!("{{ {} }}", "__typename ".repeat(31)), "31 fields to begin with; at most 30"),
@@ -50,9 +61,69 @@ async fn each_limit_has_a_message_of_its_own() {
             "a request may cost 50000 at most",
         ),
         (format!("{{ {} }}", "a".repeat(200)), "longer than 128 characters"),
-    ] {
-        refused(&client, &query, said).await;
+        (watched(&"id ".repeat(10_000)), "more than 10000 tokens"),
+        (watched(&"a: title ".repeat(101)), "101 aliases; at most 100"),
+        (watched(&"id @skip(if: false) ".repeat(51)), "51 directives; at most 50"),
+        (deep(5), "17 fields in one another; at most 15"),
+        (
+            watched(&format!("record {{ versions(first: 100) {{ nodes {{ record {{ {large} }} }} }} }}")),
+            "a request may cost 50000 at most",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_limit_has_a_message_of_its_own() {
+    let world = World::start().await;
+    let client = world.reader();
+    let mut socket = Socket::signed_in(client.url(), client.token()).await;
+    for (query, said) in beyond() {
+        let began = Instant::now();
+        let answer = socket.ask(&query, json!({})).await;
+        let over_socket = is_refused(&answer, began, &query, said);
+        let over_http = if query.starts_with("subscription") {
+            let text = client.stream(&query, json!({})).await.text().await;
+            let text = text.unwrap();
+            // What is refused before it begins is no event.
+            let event = text.lines().find_map(|line| line.strip_prefix("data: "));
+            let answer = serde_json::from_str(event.unwrap_or(&text)).unwrap();
+            is_refused(&Answer(answer), Instant::now(), &query, said)
+        } else {
+            refused(&client, &query, said).await
+        };
+        assert_eq!(over_http, over_socket);
     }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_given_up_over_a_websocket_as_over_http() {
+    let world = World::start_with(|settings| {
+        settings.graphql.limits = Arc::new(QueryLimits {
+            time: Duration::from_secs(1),
+            ..QueryLimits::default()
+        });
+    })
+    .await;
+    let client = world.archivist();
+    let mut socket = Socket::signed_in(client.url(), client.token()).await;
+    // Whoever needs the database waits for as long as somebody has all of its connections.
+    let database = world.system().app().database();
+    let mut taken = Vec::new();
+    for _ in 0..8 {
+        taken.push(database.begin().await.unwrap());
+    }
+    let query = "{ records(first: 1) { nodes { id } } }";
+    let over_socket = socket.ask(query, json!({})).await;
+    let over_http = client.send(query, json!({})).await;
+    for answer in [over_socket, over_http] {
+        assert_eq!(answer.code(), "LIMIT_EXCEEDED", "{answer:?}");
+        let message = answer.message();
+        assert!(message.contains("took longer than 1 s"), "{message}");
+    }
+    let open = "mutation { openTransfer(input: {collection: {code: \"DEFAULT\"}, title: \"t\"}) { transfer { id } } }";
+    assert_eq!(socket.ask(open, json!({})).await.code(), "UNAVAILABLE");
+    drop(taken);
+    socket.ask("{ viewer { subject } }", json!({})).await.ok();
 }
 
 #[tokio::test]
@@ -62,8 +133,12 @@ async fn limits_are_those_that_were_set() {
             body: 1000,
             tokens: 20,
             depth: 2,
+            aliases: 1,
+            root_fields: 7,
+            directives: 1,
             complexity: 60,
             errors: 2,
+            operations: 2,
             ..QueryLimits::default()
         });
     })
@@ -75,7 +150,17 @@ async fn limits_are_those_that_were_set() {
         "20 tokens",
     )
     .await;
-    refused(&client, "{ viewer { may { decide } } }", "at most 2").await;
+    for (query, said) in [
+        (
+            "{ viewer { may { decide } } }",
+            "3 fields in one another; at most 2",
+        ),
+        ("{ a: __typename b: __typename }", "2 aliases; at most 1"),
+        (&format!("{{ {} }}", "__typename ".repeat(8)), "at most 7"),
+        ("{ __typename @x @y }", "2 directives; at most 1"),
+    ] {
+        refused(&client, query, said).await;
+    }
     refused(
         &client,
         "{ records(first: 10) { __typename edges { cursor } } }",
@@ -93,11 +178,70 @@ async fn limits_are_those_that_were_set() {
     assert_eq!(answer.status(), 413);
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED");
+    let mut socket = Socket::signed_in(client.url(), client.token()).await;
+    for id in ["1", "2", "3"] {
+        let watch = "subscription { taskChanged { id } }";
+        socket.subscribe(id, watch, json!({})).await;
+    }
+    let (code, why) = socket.closed_for().await;
+    assert_eq!((code, why.as_str()), (4429, "Too many operations"));
     let answer = client.send("{ a b c d e }", json!({})).await;
     let errors = answer.0["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 3);
     assert_eq!(errors[2]["message"], "3 more errors are left out");
     assert_eq!(errors[2]["extensions"]["code"], "LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
+async fn subscriptions_are_as_many_as_were_set_of_one_subject_and_of_all() {
+    const WATCH: &str = "subscription { taskChanged { id } }";
+    let world = World::start_with(|settings| {
+        settings.graphql.limits = Arc::new(QueryLimits {
+            subscriptions: 4,
+            subscriptions_each: 3,
+            ..QueryLimits::default()
+        });
+    })
+    .await;
+    let (reader, archivist) = (world.reader(), world.archivist());
+    let mut sockets = Vec::new();
+    for (client, watched) in [(&reader, 2), (&reader, 1), (&archivist, 1)] {
+        let mut socket = Socket::signed_in(client.url(), client.token()).await;
+        for id in 0..watched {
+            socket.subscribe(&id.to_string(), WATCH, json!({})).await;
+        }
+        // A query that is answered says that what came before it has begun.
+        socket.ask("{ __typename }", json!({})).await.ok();
+        sockets.push(socket);
+    }
+    let refused = sockets[1].ask(WATCH, json!({})).await;
+    assert_eq!(refused.code(), "LIMIT_EXCEEDED");
+    let message = refused.message();
+    assert!(message.contains("at most 3 at a time"), "{message}");
+    let refused = Answer(
+        archivist
+            .stream(WATCH, json!({}))
+            .await
+            .json()
+            .await
+            .unwrap(),
+    );
+    assert_eq!(refused.code(), "LIMIT_EXCEEDED");
+    let message = refused.message();
+    assert!(
+        message.starts_with("4 subscriptions are running"),
+        "{message}"
+    );
+    // Whoever ends frees a place.
+    drop(sockets);
+    let began = Instant::now();
+    loop {
+        let stream = archivist.stream(WATCH, json!({})).await;
+        if stream.headers()["content-type"] == "text/event-stream" {
+            break;
+        }
+        assert!(began.elapsed() < AT_ONCE, "no place becomes free");
+    }
 }
 
 #[tokio::test]

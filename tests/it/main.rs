@@ -20,6 +20,7 @@ mod fixity;
 mod flow;
 mod graphql_http;
 mod graphql_limits;
+mod idempotency;
 mod identity;
 mod large;
 mod log;

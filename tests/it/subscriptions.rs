@@ -1,7 +1,14 @@
 //! What is watched, over a websocket: everything that can be, and everything that can go wrong with it.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use api::{auth::Role, graphql::limits::QueryLimits};
+use futures::future::join_all;
 use serde_json::{Value, json};
-use tests::{Socket, World};
+use tests::{Answer, Client, Served, Socket, World};
 
 const PROGRESS: &str = "subscription($id: ID!) { transferProgress(id: $id) { totals { versions accepted awaitingUpload } } }";
 
@@ -122,7 +129,7 @@ async fn versions_tasks_and_exports_are_watched_side_by_side() {
 async fn what_one_may_not_see_cannot_be_watched() {
     let world = World::start().await;
     let transfer = world.contributor().open_transfer("Ours").await;
-    let stranger = world.client("stan", api::auth::Role::Contributor, &["OTHER"]);
+    let stranger = world.client("stan", Role::Contributor, &["OTHER"]);
     for (token, code) in [
         (stranger.token(), "NOT_FOUND"),
         ("no.such.token", "UNAUTHENTICATED"),
@@ -152,9 +159,9 @@ async fn a_watch_ends_with_its_token() {
     let transfer = owner.open_transfer("Short").await;
     let short = world.client_for(
         "connie",
-        api::auth::Role::Contributor,
+        Role::Contributor,
         &["LOCAL"],
-        std::time::Duration::from_secs(2),
+        Duration::from_secs(2),
     );
     let mut socket = Socket::signed_in(short.url(), short.token()).await;
     socket
@@ -195,6 +202,139 @@ async fn a_websocket_that_does_not_keep_to_the_protocol_is_closed() {
 }
 
 #[tokio::test]
+async fn a_message_may_be_as_large_as_a_request_and_a_larger_one_is_told_why_it_is_refused() {
+    const LIMIT: usize = 2 << 20;
+    let world = World::start_with(|settings| {
+        settings.graphql.limits = Arc::new(QueryLimits {
+            body: LIMIT,
+            ..QueryLimits::default()
+        });
+    })
+    .await;
+    let client = world.contributor();
+    let open = async || Socket::signed_in(client.url(), client.token()).await;
+    let variables = |bytes: usize| json!({"ignored": "x".repeat(bytes)});
+    let mut socket = open().await;
+    let large = socket.ask("{ __typename }", variables(LIMIT - 1000)).await;
+    assert_eq!(large.ok()["__typename"], "Query");
+    socket
+        .subscribe("1", "{ __typename }", variables(LIMIT))
+        .await;
+    let told = socket.closed_for().await;
+    assert_eq!(told.0, 1009);
+    assert!(
+        told.1.contains("no more bytes than a request"),
+        "{}",
+        told.1
+    );
+    // Of what is far larger nothing is read.
+    let mut socket = open().await;
+    socket.announce(1 << 40).await;
+    assert_eq!(socket.closed_for().await, told);
+}
+
+#[tokio::test]
+async fn one_operation_too_many_ends_its_socket_and_says_so() {
+    let world = World::start().await;
+    let owner = world.contributor();
+    let mut greedy = Socket::signed_in(owner.url(), owner.token()).await;
+    for id in 0..101 {
+        greedy
+            .subscribe(
+                &id.to_string(),
+                "subscription { taskChanged { id } }",
+                json!({}),
+            )
+            .await;
+    }
+    let (code, why) = greedy.closed_for().await;
+    assert_eq!((code, why.as_str()), (4429, "Too many operations"));
+}
+
+/// A token of somebody's who may read everything.
+fn archivist(served: &Served, data: &std::path::Path, subject: &str) -> Client {
+    let token = muniment::process::mint_in(
+        data,
+        subject,
+        &[Role::Archivist],
+        &[],
+        Duration::from_hours(1),
+    );
+    let token = runtime::secrecy::ExposeSecret::expose_secret(&token.unwrap()).to_owned();
+    Client::new(served.url.clone(), Some(token))
+}
+
+#[tokio::test]
+async fn ten_thousand_subscriptions_of_a_hundred_sockets_take_their_share_and_delay_nobody() {
+    let data = tempfile::tempdir().unwrap();
+    let served = Served::start(data.path());
+    let modest = archivist(&served, data.path(), "modest");
+    let transfer = modest.open_transfer("Watched by many").await;
+    let before = served.peak();
+    let mut watching = Socket::signed_in(modest.url(), modest.token()).await;
+    watching
+        .subscribe("1", PROGRESS, json!({"id": transfer}))
+        .await;
+    until(&mut watching, "1", |_| true).await;
+    let greedy = archivist(&served, data.path(), "greedy");
+    let flood = async || {
+        let mut socket = Socket::signed_in(greedy.url(), greedy.token()).await;
+        let mut refused = 0;
+        for id in 0..100 {
+            let id = id.to_string();
+            socket
+                .subscribe(&id, "subscription { taskChanged { id } }", json!({}))
+                .await;
+        }
+        // A query would be one operation too many where all of them run; here no socket has so many.
+        socket.send(json!({"type": "ping"})).await;
+        loop {
+            let message = socket.next().await;
+            match message["type"].as_str() {
+                Some("pong") => break,
+                Some("next") => {
+                    let answer = Answer(message["payload"].clone());
+                    assert_eq!(answer.code(), "LIMIT_EXCEEDED", "{answer:?}");
+                    refused += 1;
+                }
+                _ => {}
+            }
+        }
+        (socket, refused)
+    };
+    let floods = join_all((0..100).map(|_| flood()));
+    let asking = async {
+        loop {
+            let began = Instant::now();
+            modest.send("{ viewer { subject } }", json!({})).await.ok();
+            assert!(began.elapsed() < Duration::from_secs(10), "a query waits");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let floods: Vec<(Socket, usize)> = tokio::select! {
+        floods = floods => floods,
+        () = asking => unreachable!("it goes on"),
+    };
+    let refused: usize = floods.iter().map(|(_, refused)| refused).sum();
+    assert!(refused > 0, "{refused}");
+    // One more is one too many, and others have their share.
+    let one_more = greedy
+        .stream("subscription { taskChanged { id } }", json!({}))
+        .await;
+    let one_more = Answer(one_more.json().await.unwrap());
+    assert!(one_more.message().contains("200"), "{one_more:?}");
+    modest.add_records(&transfer, &[("a.txt", b"a")]).await;
+    until(&mut watching, "1", |data| {
+        data["transferProgress"]["totals"]["versions"] == 1
+    })
+    .await;
+    if let (Some(before), Some(after)) = (before, served.peak()) {
+        let grown = after.saturating_sub(before) >> 20;
+        assert!(grown < 200, "{grown} MiB for ten thousand subscriptions");
+    }
+}
+
+#[tokio::test]
 async fn ten_thousand_subscriptions_of_one_socket_end_that_socket_and_no_other() {
     let world = World::start().await;
     let owner = world.contributor();
@@ -221,16 +361,22 @@ async fn ten_thousand_subscriptions_of_one_socket_end_that_socket_and_no_other()
     .await;
 }
 
+/// A system that waits a second for whoever does not read, and lets nobody watch more than one thing.
+async fn hasty() -> World {
+    World::start_with(|settings| {
+        let limits = QueryLimits {
+            send: Duration::from_secs(1),
+            subscriptions_each: 1,
+            ..QueryLimits::default()
+        };
+        settings.graphql.limits = Arc::new(limits);
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_client_that_never_reads_is_let_go_and_delays_nobody() {
-    let world = World::start_with(|settings| {
-        let limits = api::graphql::limits::QueryLimits {
-            send: std::time::Duration::from_secs(1),
-            ..api::graphql::limits::QueryLimits::default()
-        };
-        settings.graphql.limits = std::sync::Arc::new(limits);
-    })
-    .await;
+    let world = hasty().await;
     let owner = world.contributor();
     let mut deaf = Socket::signed_in(owner.url(), owner.token()).await;
     // Each answer is large: what the network holds for the client is soon full.
@@ -248,6 +394,61 @@ async fn a_client_that_never_reads_is_let_go_and_delays_nobody() {
     }
     assert!(deaf.is_let_go().await, "it is not waited for without end");
     owner.send("{ viewer { subject } }", json!({})).await.ok();
+}
+
+/// A subscription whose every answer has two megabytes, once a task has a long description.
+fn heavy() -> String {
+    let many: String = (0..100).map(|n| format!("a{n}: description ")).collect();
+    format!("subscription {{ taskChanged {{ {many} }} }}")
+}
+
+/// Changes a task with a long description until somebody can watch again who did not, since all that they may watch
+/// is watched by a client that never reads.
+async fn change_until_there_is_room(owner: &Client, watcher: &Client) {
+    const WATCH: &str = "subscription { taskChanged { id } }";
+    let room = async || {
+        let stream = watcher.stream(WATCH, json!({})).await;
+        stream.headers()["content-type"] == "text/event-stream"
+    };
+    let transfer = owner.open_transfer("Heavy").await;
+    let record = owner.add_records(&transfer, &[("a", b"a")]).await[0]["record"]["id"].clone();
+    let add = "mutation($r: ID!) { addTask(input: {recordId: $r, title: \"t\"}) { task { id } } }";
+    let task = owner.send(add, json!({"r": record})).await.ok()["addTask"]["task"]["id"].clone();
+    assert!(!room().await, "it is watched");
+    let update = "mutation($t: ID!, $n: Int!, $d: String!) { updateTask(input: {id: $t, expectedRevision: $n, description: $d}) { task { id } } }";
+    let began = Instant::now();
+    for revision in 1.. {
+        let long = format!("{revision} {}", "x".repeat(19_000));
+        let input = json!({"t": task, "n": revision, "d": long});
+        owner.send(update, input).await.ok();
+        if room().await {
+            return;
+        }
+        // The test's own client gives up a stream after a minute.
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(30), "it is held for ever");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_nobody_reads_is_let_go_over_a_websocket() {
+    let world = hasty().await;
+    let (owner, watcher) = (world.contributor(), world.archivist());
+    let mut deaf = Socket::signed_in(watcher.url(), watcher.token()).await;
+    deaf.subscribe("1", &heavy(), json!({})).await;
+    deaf.ask("{ __typename }", json!({})).await.ok();
+    change_until_there_is_room(&owner, &watcher).await;
+    assert!(deaf.is_let_go().await);
+}
+
+#[tokio::test]
+async fn a_subscription_that_nobody_reads_is_let_go_over_server_sent_events() {
+    let world = hasty().await;
+    let (owner, watcher) = (world.contributor(), world.archivist());
+    let deaf = watcher.stream(&heavy(), json!({})).await;
+    assert_eq!(deaf.headers()["content-type"], "text/event-stream");
+    change_until_there_is_room(&owner, &watcher).await;
+    assert!(deaf.bytes().await.is_err(), "it was cut off");
 }
 
 #[tokio::test]
@@ -289,13 +490,130 @@ async fn a_task_that_is_taken_away_is_not_watched_any_more() {
 }
 
 #[tokio::test]
+async fn what_leaves_accepted_is_not_watched_any_more_by_whoever_reads_only_that() {
+    let world = World::embedded().await;
+    let (owner, reader, archivist) = (world.contributor(), world.reader(), world.archivist());
+    let (partly, wholly) = (
+        owner.open_transfer("Partly").await,
+        owner.open_transfer("Wholly").await,
+    );
+    let (record, first) = owner.deposit(&partly, &[("a", b"a")]).await.remove(0);
+    let (other, only) = owner.deposit(&wholly, &[("b", b"b")]).await.remove(0);
+    for version in [&first, &only] {
+        assert_eq!(owner.decided(version).await["status"], "ACCEPTED");
+    }
+    let restore = "mutation($v: ID!) { restoreVersion(input: {versionId: $v}) { version { id } } }";
+    let add = "mutation($r: ID!, $s: String!) { addVersion(input: {recordId: $r, file: {fileName: \"c\", size: 1, sha256: $s}}) {
+        version { id upload { url headers { name value } } } } }";
+    let added = owner
+        .send(add, json!({"r": record, "s": tests::sha256(b"c")}))
+        .await;
+    let added = &added.ok()["addVersion"]["version"];
+    assert!(
+        owner
+            .put(&added["upload"], b"c".to_vec())
+            .await
+            .is_success()
+    );
+    let second = added["id"].as_str().unwrap().to_owned();
+    owner.complete(std::slice::from_ref(&second)).await;
+    assert_eq!(owner.decided(&second).await["status"], "ACCEPTED");
+    world.stop_worker().await;
+    for transfer in [&partly, &wholly] {
+        let submit = "mutation($id: ID!) { submitTransfer(input: {id: $id}) { transfer { id } } }";
+        owner.send(submit, json!({"id": transfer})).await.ok();
+        let accept = "mutation($id: ID!) { acceptTransfer(input: {id: $id}) { transfer { id } } }";
+        archivist.send(accept, json!({"id": transfer})).await.ok();
+    }
+
+    let mut socket = Socket::signed_in(reader.url(), reader.token()).await;
+    let totals = "versions accepted awaitingUpload checking needsReview rejected quarantined";
+    let progress = format!(
+        "subscription($id: ID!) {{ transferProgress(id: $id) {{ totals {{ {totals} }} }} }}"
+    );
+    for (id, query, of) in [
+        (
+            "version",
+            "subscription($id: ID!) { versionChanged(recordId: $id) { id number status } }",
+            &record,
+        ),
+        ("partly", &progress, &partly),
+        ("wholly", &progress, &wholly),
+        (
+            "other",
+            "subscription($id: ID!) { versionChanged(recordId: $id) { id number status } }",
+            &other,
+        ),
+    ] {
+        socket.subscribe(id, query, json!({"id": of})).await;
+    }
+    let mut seen: Vec<(String, Value)> = Vec::new();
+    let count = |seen: &[(String, Value)], id: &str| seen.iter().filter(|one| one.0 == id).count();
+    while count(&seen, "partly") + count(&seen, "wholly") < 2 {
+        let message = socket.next().await;
+        seen.push((
+            message["id"].as_str().unwrap_or_default().to_owned(),
+            message,
+        ));
+    }
+    socket.ask("{ __typename }", json!({})).await.ok();
+    // What is kept of both is missing; who reads what is accepted has nothing to do with that.
+    for (record, version) in [(&record, &second), (&other, &only)] {
+        crate::access_matrix::fixity::missed(&world, record, version).await;
+    }
+    archivist.send(restore, json!({"v": first})).await.ok();
+    // The last of what happens: all of it has been told before.
+    let restored = |seen: &[(String, Value)]| {
+        let of = |id: &str, path: &str| {
+            seen.iter()
+                .rev()
+                .find(|one| one.0 == id)
+                .map(|one| one.1.pointer(path).cloned())
+        };
+        of("version", "/payload/data/versionChanged/number").flatten() == Some(json!(3))
+            && of("partly", "/payload/data/transferProgress/totals/accepted").flatten()
+                == Some(json!(2))
+            && of("wholly", "/payload/data/transferProgress/totals/accepted").flatten()
+                == Some(json!(0))
+    };
+    while !restored(&seen) {
+        let message = socket.next().await;
+        seen.push((
+            message["id"].as_str().unwrap_or_default().to_owned(),
+            message,
+        ));
+    }
+    for (id, message) in &seen {
+        let data = &message["payload"]["data"];
+        match id.as_str() {
+            "version" => {
+                let version = &data["versionChanged"];
+                assert_eq!(version["status"], "ACCEPTED", "{message}");
+                assert_ne!(version["id"], *second, "{message}");
+            }
+            "other" => panic!("a record that is not to be seen: {message}"),
+            asked if !["partly", "wholly"].contains(&asked) => {}
+            _ => {
+                let totals = data["transferProgress"]["totals"].as_object();
+                let totals = totals.unwrap_or_else(|| panic!("{message}"));
+                let hidden = totals.iter().filter(|(state, count)| {
+                    !["versions", "accepted"].contains(&state.as_str()) && **count != 0
+                });
+                assert_eq!(hidden.count(), 0, "{message}");
+                assert_eq!(totals["versions"], totals["accepted"], "{message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_socket_that_says_nothing_or_shows_an_old_token_gets_nothing() {
     let world = World::start().await;
     let short = world.client_for(
         "connie",
-        api::auth::Role::Contributor,
+        Role::Contributor,
         &["LOCAL"],
-        std::time::Duration::from_secs(1),
+        Duration::from_secs(1),
     );
     let transfer = short.open_transfer("Old").await;
     let url = short.url().to_owned();
@@ -303,7 +621,7 @@ async fn a_socket_that_says_nothing_or_shows_an_old_token_gets_nothing() {
     let mut silent = Socket::open(&url, "graphql-transport-ws").await.unwrap();
     let began = std::time::Instant::now();
     assert_eq!(silent.closed().await, 4408);
-    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    assert!(began.elapsed() < Duration::from_secs(20));
     // By now the token has ended.
     let mut old = Socket::signed_in(&url, short.token()).await;
     old.subscribe("1", PROGRESS, json!({"id": transfer})).await;

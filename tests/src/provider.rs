@@ -191,7 +191,8 @@ impl SecondApi {
             .await
             .expect("a free port");
         let running = Shutdown::new();
-        let address = api::server::serve(listener, router, &running).expect("the API starts");
+        let address = api::server::serve(listener, router, Duration::from_secs(20), &running)
+            .expect("the API starts");
         Self {
             url: format!("http://{address}/graphql"),
             clock,

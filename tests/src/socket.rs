@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{self, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
+
+use crate::Answer;
 
 /// The longest that a test waits for one message.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -101,11 +104,44 @@ impl Socket {
         }
     }
 
+    /// Runs a query or mutation, or a subscription to its first answer. What comes of others meanwhile is lost.
+    pub async fn ask(&mut self, query: &str, variables: Value) -> Answer {
+        let id = format!("asked {}", rand::random::<u64>());
+        self.subscribe(&id, query, variables).await;
+        let mut message = self.next().await;
+        while message["id"] != *id {
+            message = self.next().await;
+        }
+        let answer = match message["type"].as_str() {
+            Some("error") => json!({"errors": message["payload"]}),
+            _ => message["payload"].take(),
+        };
+        self.send(json!({"type": "complete", "id": id})).await;
+        Answer(answer)
+    }
+
+    /// Begins a message of so many bytes, and sends none of them.
+    pub async fn announce(&mut self, bytes: u64) {
+        // A whole text, masked, whose length follows in 64 bits, and the mask.
+        let mut head = vec![0x81, 0x80 | 127];
+        head.extend(bytes.to_be_bytes());
+        head.extend([0; 4]);
+        let sent = self.0.get_mut().write_all(&head).await;
+        sent.expect("the server reads");
+    }
+
     /// The code that the server closes with.
     pub async fn closed(&mut self) -> u16 {
+        self.closed_for().await.0
+    }
+
+    /// The code that the server closes with, and why it does.
+    pub async fn closed_for(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.frame().await {
-                return frame.map_or(1005, |frame| frame.code.into());
+                return frame.map_or((1005, String::new()), |frame| {
+                    (frame.code.into(), frame.reason.to_string())
+                });
             }
         }
     }

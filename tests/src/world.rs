@@ -4,7 +4,11 @@ use std::{path::Path, time::Duration};
 
 use api::auth::Role;
 use muniment::{Settings, System};
-use runtime::secrecy::{ExposeSecret as _, SecretString};
+use runtime::{
+    aws::{Access, Keys},
+    s3::{self, S3Settings},
+    secrecy::{ExposeSecret as _, SecretString},
+};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -130,6 +134,36 @@ impl World {
             Runs::Embedded(system) => system.stop_worker().await,
             Runs::Programs(programs) => drop(programs.worker.lock().await.take()),
         }
+    }
+
+    /// The object store of an embedded system, for whoever has its keys: at its own address, or at that of somebody
+    /// who stands before it.
+    pub async fn s3(&self, before: Option<&str>) -> aws_sdk_s3::Client {
+        let keys = std::fs::read_to_string(self.folder().join("identity/object-store.keys"));
+        let keys = keys.expect("the keys of an embedded store");
+        let mut keys = keys.lines().map(str::to_owned);
+        let mut next = || keys.next().expect("a key in two halves");
+        let own = || format!("http://{}", self.store());
+        s3::client(&S3Settings {
+            access: Access {
+                region: Some("us-east-1".to_owned()),
+                endpoint: Some(before.map_or_else(own, str::to_owned)),
+                keys: Some(Keys {
+                    access_key: next(),
+                    secret_key: next().into(),
+                }),
+                ..Access::default()
+            },
+            path_style: true,
+            kms_key: None,
+        })
+        .await
+    }
+
+    /// Where the object store of an embedded system listens.
+    pub fn store(&self) -> String {
+        let port = std::fs::read_to_string(self.folder().join("identity/object-store.port"));
+        format!("127.0.0.1:{}", port.expect("a port").trim())
     }
 
     /// Its data folder.

@@ -3,10 +3,13 @@
 //! Always: nobody decides over malware, or over bytes that never came, or over bytes that changed while they
 //! were checked or kept; who decides and why stays with the version and with every check that they waived.
 
+use std::collections::HashMap;
+
 use contract::{
     VersionId,
     checks::{ANTIVIRUS, CHECKSUM},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,23 +24,68 @@ use crate::{
     App, Error,
     auth::{Action, Caller},
     collections, text,
-    unit::{Happened, Unit},
+    unit::{Happened, Unit, answered},
     versions::{self, Decision, Disposition, Input, Outcome, Version, name, next},
 };
 
 /// The most versions that one call may have checked again.
 pub const MAX_RERUN: usize = 500;
 
+/// What came of asking for a version's checks, as it is kept for a `clientMutationKey`.
+#[derive(Serialize, Deserialize)]
+enum Told {
+    Queued(VersionId),
+    NotFound,
+    Forbidden(String),
+    BadInput { path: String, message: String },
+    Precondition(String),
+}
+
+impl Told {
+    fn of(outcome: &Result<Version, Error>) -> Result<Self, Error> {
+        Ok(match outcome {
+            Ok(version) => Self::Queued(VersionId(version.id)),
+            Err(Error::NotFound(_)) => Self::NotFound,
+            Err(Error::Forbidden(why)) => Self::Forbidden(why.clone()),
+            Err(Error::BadInput { path, message }) => Self::BadInput {
+                path: path.clone(),
+                message: message.clone(),
+            },
+            Err(Error::Precondition(why)) => Self::Precondition(why.clone()),
+            // No refusal of one version is of another sort.
+            Err(other) => return Err(other.clone()),
+        })
+    }
+
+    fn again(self, versions: &HashMap<Uuid, Version>) -> Result<Version, Error> {
+        let missing = Error::NotFound("version");
+        Err(match self {
+            Self::Queued(id) => return versions.get(&id.0).cloned().ok_or(missing),
+            Self::NotFound => missing,
+            Self::Forbidden(why) => Error::Forbidden(why),
+            Self::BadInput { path, message } => Error::BadInput { path, message },
+            Self::Precondition(why) => Error::Precondition(why),
+        })
+    }
+}
+
 /// Runs checks again; one outcome a version, in the order asked. Without `kinds`, all that the policy needs.
 pub async fn rerun(
     app: &App,
     caller: &Caller,
+    key: Option<&str>,
     ids: Vec<Result<VersionId, Error>>,
     kinds: Option<&[String]>,
 ) -> Result<Vec<Result<Version, Error>>, Error> {
     let mut unit = app.begin(caller).await?;
     let wanted: Vec<Uuid> = ids.iter().flatten().map(|id| id.0).collect();
     let mut rows = versions::store::load_many_for_update(&unit, &wanted).await?;
+    let input: Vec<_> = ids.iter().map(|id| id.as_ref().ok()).collect();
+    if let Some(answer) = unit.replay("rerunChecks", key, &(input, kinds)).await? {
+        let told: Vec<Told> = answered(answer)?;
+        let versions = versions::store::lookup_many(unit.db(), &caller.actor, &wanted).await?;
+        return Ok(told.into_iter().map(|one| one.again(&versions)).collect());
+    }
     let seen = versions::store::lookup_many(unit.db(), &caller.actor, &wanted).await?;
     let mut checks = store::every_run_many(unit.db(), &wanted).await?;
     let policies = Policies::of(&unit, rows.values()).await?;
@@ -75,6 +123,8 @@ pub async fn rerun(
         }
         outcomes.push(outcome);
     }
+    let told: Vec<Told> = outcomes.iter().map(Told::of).collect::<Result<_, _>>()?;
+    unit.remember(key, told).await?;
     unit.commit().await?;
     Ok(outcomes)
 }

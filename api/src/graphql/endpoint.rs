@@ -1,7 +1,7 @@
 //! From what a client sends to what is executed, whichever way it comes.
 //!
 //! Owns the order: the document is found, measured and only then parsed; the operation is chosen; only then is
-//! asked who calls. Does not own HTTP (`http`) or websockets (`socket`).
+//! asked who calls, and whether they may watch one thing more. Does not own HTTP (`http`) or websockets (`socket`).
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use super::{
     measure::Meter,
     parameters::Parameters,
     settings::Introspection,
+    watchers::{Watchers, Watching},
 };
 use crate::{
     App, Error,
@@ -31,6 +32,7 @@ pub struct Endpoint {
     /// Who is who.
     pub verifier: Arc<dyn TokenVerifier>,
     pub(super) settings: Settings,
+    watchers: Arc<Watchers>,
     schema: ApiSchema,
     /// For those who may not ask what the schema is: it does not say so by the way either.
     reserved: ApiSchema,
@@ -49,6 +51,8 @@ pub(super) struct Admitted {
     request: Request,
     mutation: bool,
     pub(super) meter: Arc<Meter>,
+    /// Held for as long as a subscription runs.
+    watching: Option<Watching>,
 }
 
 impl Endpoint {
@@ -57,6 +61,7 @@ impl Endpoint {
         Self {
             schema: super::schema(app.clone(), &settings, true),
             reserved: super::schema(app.clone(), &settings, false),
+            watchers: Arc::default(),
             app,
             verifier,
             settings,
@@ -108,6 +113,16 @@ impl Endpoint {
                 _ => Error::Forbidden("what the schema is, is not told here".into()),
             }));
         }
+        let watching = match &session {
+            Some(Ok(caller)) if asked.chosen.ty == OperationType::Subscription => {
+                let begun = self
+                    .watchers
+                    .begin(&caller.actor.subject, &self.settings.limits);
+                Some(begun.map_err(server_error)?)
+            }
+            // Whoever is nobody is refused by the subscription itself.
+            _ => None,
+        };
         let mut request = asked.request;
         let meter = Arc::new(Meter::new(asked.tokens));
         request.data = self.data(session);
@@ -117,6 +132,7 @@ impl Endpoint {
             request,
             mutation: asked.chosen.ty == OperationType::Mutation,
             meter,
+            watching,
         })
     }
 
@@ -156,7 +172,13 @@ impl Endpoint {
         operation: OperationType,
     ) -> BoxStream<'static, Response> {
         if operation == OperationType::Subscription {
-            return admitted.schema.execute_stream(admitted.request);
+            let watching = admitted.watching;
+            let answers = admitted.schema.execute_stream(admitted.request);
+            return answers
+                .inspect(move |_| {
+                    let _held = &watching;
+                })
+                .boxed();
         }
         let endpoint = self.clone();
         stream::once(async move { endpoint.execute(admitted).await }).boxed()

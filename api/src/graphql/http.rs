@@ -358,7 +358,10 @@ pub(super) fn with_codes(mut answer: Response, id: &str, most: usize) -> Respons
 /// The token comes in the header of the upgrade, or as `Authorization` in the payload of `connection_init`.
 fn websocket(endpoint: Endpoint, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> HttpResponse {
     const PROTOCOL: &str = "graphql-transport-ws";
-    let upgrade = upgrade.max_message_size(1 << 20).protocols([PROTOCOL]);
+    // What is a little too large is read, so that whoever sends it gets to read why it is refused.
+    let most = endpoint.settings.limits.body.saturating_mul(2);
+    let upgrade = upgrade.max_message_size(most).max_frame_size(most);
+    let upgrade = upgrade.protocols([PROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         let error = Error::input(
             "Sec-WebSocket-Protocol",

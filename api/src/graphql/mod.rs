@@ -21,6 +21,7 @@ mod statements;
 mod subscriptions;
 pub mod trusted;
 mod viewer;
+mod watchers;
 
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
 

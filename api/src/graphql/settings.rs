@@ -138,6 +138,13 @@ fn limits(read: &mut Reader<'_>) -> QueryLimits {
         count("MUNIMENT_LIMIT_ERRORS", default.errors),
         count("MUNIMENT_LIMIT_OPERATIONS", default.operations),
     );
+    let (subscriptions, subscriptions_each) = (
+        count("MUNIMENT_LIMIT_SUBSCRIPTIONS", default.subscriptions),
+        count(
+            "MUNIMENT_LIMIT_SUBSCRIPTIONS_EACH",
+            default.subscriptions_each,
+        ),
+    );
     let Bytes(body) = read
         .bytes("MUNIMENT_LIMIT_BODY")
         .within(Bytes(1 << 10)..=Bytes(1 << 30))
@@ -158,6 +165,8 @@ fn limits(read: &mut Reader<'_>) -> QueryLimits {
         errors,
         time: time("MUNIMENT_LIMIT_TIME", default.time),
         operations,
+        subscriptions,
+        subscriptions_each,
         send: time("MUNIMENT_LIMIT_SEND", default.send),
     }
 }

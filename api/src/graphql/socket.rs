@@ -2,7 +2,7 @@
 //! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>).
 //!
 //! Owns what keeps a connection in bounds: the time to introduce oneself, pings, how many operations there
-//! may be, a client that never reads, and the close codes. Does not own what operations do.
+//! may be, how large a message may be, a client that never reads, and the close codes. Does not own what operations do.
 //!
 //! Always: everything that waits has an end; what a client sends is only read when there is room for it; who
 //! the client is, is asked again with each operation.
@@ -22,6 +22,7 @@ use futures::{Sink, SinkExt as _, StreamExt as _, stream, stream::BoxStream};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_tungstenite::tungstenite;
 
 use super::{
     Endpoint,
@@ -41,6 +42,11 @@ const INBOX: usize = 16;
 /// Why the server closes a connection: a code of the protocol, and what is wrong.
 #[derive(Debug, PartialEq, Eq)]
 struct Close(u16, &'static str);
+
+const TOO_LARGE: Close = Close(
+    1009,
+    "a message may have no more bytes than a request (MUNIMENT_LIMIT_BODY)",
+);
 
 /// Talks to one client until either side ends it. `token` is that of the request that opened the websocket.
 pub(super) async fn serve(
@@ -65,7 +71,7 @@ pub(super) async fn serve(
         .keepalive_timeout(SILENCE);
     let mut answers = std::pin::pin!(answers);
     let limits = Arc::clone(&endpoint.settings.limits);
-    let mut connection = Connection::new(limits.operations);
+    let mut connection = Connection::new(limits.operations, limits.body);
     let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     let mut introduction = std::pin::pin!(tokio::time::sleep(INTRODUCTION));
     let Close(code, reason) = loop {
@@ -76,6 +82,7 @@ pub(super) async fn serve(
                     Some(Ok(Message::Text(text))) => connection.take(text.as_bytes()),
                     Some(Ok(Message::Binary(bytes))) => connection.take(&bytes),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Err(error)) if is_too_large(&error) => Err(TOO_LARGE),
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 };
                 match (permit, said) {
@@ -112,6 +119,12 @@ pub(super) async fn serve(
     send(&mut sink, limits.send, Message::Close(Some(frame))).await;
 }
 
+/// Whether a message is so large that not even the library reads it.
+fn is_too_large(error: &axum::Error) -> bool {
+    let error = std::error::Error::source(error).and_then(|error| error.downcast_ref());
+    matches!(error, Some(tungstenite::Error::Capacity(_)))
+}
+
 /// Whether the client took it in time.
 async fn send(sink: &mut (impl Sink<Message> + Unpin), time: Duration, message: Message) -> bool {
     matches!(
@@ -141,6 +154,8 @@ struct Connection {
     introduced: bool,
     /// The most operations at a time.
     operations: usize,
+    /// The most bytes of a message.
+    largest: usize,
     running: HashSet<String>,
     /// Ended by the client: their `complete` must not reach a new operation of the same id.
     stopped: HashMap<String, usize>,
@@ -153,10 +168,11 @@ struct Subscribe {
 }
 
 impl Connection {
-    fn new(operations: usize) -> Self {
+    fn new(operations: usize, largest: usize) -> Self {
         Self {
             introduced: false,
             operations,
+            largest,
             running: HashSet::new(),
             stopped: HashMap::new(),
         }
@@ -164,6 +180,9 @@ impl Connection {
 
     /// A message of the client, if it may say that now.
     fn take(&mut self, text: &[u8]) -> Result<ClientMessage, Close> {
+        if text.len() > self.largest {
+            return Err(TOO_LARGE);
+        }
         let unknown = |_| Close(4400, "not a message of graphql-transport-ws");
         let mut message = ClientMessage::from_bytes(text).map_err(unknown)?;
         if let ClientMessage::Start { payload, .. } = &mut message {
@@ -298,7 +317,7 @@ mod tests {
     }
 
     fn introduced() -> Connection {
-        let mut connection = Connection::new(100);
+        let mut connection = Connection::new(100, 1000);
         assert_eq!(
             taken(&mut connection, r#"{"type":"connection_init"}"#),
             Ok(())
@@ -324,7 +343,7 @@ mod tests {
         ] {
             assert_eq!(taken(&mut introduced(), message), Err(code), "{message}");
         }
-        let mut silent = Connection::new(100);
+        let mut silent = Connection::new(100, 1000);
         assert_eq!(taken(&mut silent, &subscribe(1)), Err(4401));
     }
 
@@ -356,6 +375,15 @@ mod tests {
             assert_eq!(taken(&mut connection, &subscribe(id)), Ok(()));
         }
         assert_eq!(taken(&mut connection, &subscribe(100)), Err(4429));
+    }
+
+    #[test]
+    fn a_message_is_no_larger_than_a_request() {
+        let mut message = subscribe(1);
+        message.push_str(&" ".repeat(1000 - message.len()));
+        assert_eq!(taken(&mut introduced(), &message), Ok(()));
+        message.push(' ');
+        assert_eq!(taken(&mut introduced(), &message), Err(1009));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! What both processes, `api` and `worker`, are made of.
 //!
 //! Owns reading settings, stopping in an orderly way, logging, time and new ids, retrying,
-//! and the doors to the queue, the object store and the identity provider. Does not own any rule of Muniment's:
+//! serving HTTP, and the doors to the queue, the object store and the identity provider. Does not own any rule of Muniment's:
 //! nothing here knows what a record is, and nothing of ours is imported.
 //!
 //! Always: the current time is read in [`clock`], new ids are made in [`ids`], tasks are
@@ -11,6 +11,7 @@ pub mod aws;
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod ids;
 pub mod net;
 pub mod openid;

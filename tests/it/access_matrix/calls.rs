@@ -75,7 +75,7 @@ impl Held {
         json!({"jobId": self.job, "leaseToken": self.token})
     }
 
-    fn and(&self, more: Value) -> Value {
+    pub(super) fn and(&self, more: Value) -> Value {
         let mut named = self.named();
         let Value::Object(more) = more else {
             panic!("an object was expected");
@@ -155,7 +155,7 @@ impl Calls<'_> {
             "createApiKey" => {
                 json!({"name": "Key", "roles": ["READER"], "bodies": [self.body.code()], "expiresAt": in_days(9)})
             }
-            "revokeApiKey" => json!({"id": add_key(&self.world.admin(), self.body).await}),
+            "revokeApiKey" => json!({"id": add_key(&self.world.admin(), self.body).await.0}),
             "createCollection" => {
                 json!({"code": format!("NEW{:?}{}", self.body, self.turn).to_uppercase(), "title": "New", "body": self.body.code()})
             }
@@ -275,7 +275,7 @@ impl Calls<'_> {
             "claimJobs" => {
                 let version = uploaded(self.depositor(), self.body, b"work").await;
                 let export = request_export(self.depositor(), &self.holdings.transfer).await;
-                let check = fixity::asked(self.world, &self.holdings.accepted[0].0).await;
+                let check = fixity::asked(self.world, &self.holdings.accepted[0]).await;
                 let mut jobs = Vec::new();
                 for subject in [version, export, check] {
                     jobs.push(job_of(self.world, &subject).await);
@@ -288,9 +288,16 @@ impl Calls<'_> {
                     .checked_by_worker()
                     .await
                     .and(json!({"kind": "RETRY", "reason": "slow"}));
-                json!({"failures": [failure]})
+                let mut late = failure.clone();
+                late["leaseToken"] = json!("lost");
+                json!({"failures": [failure, late]})
             }
-            "reportChecks" => json!({"reports": [report(&self.checked_by_worker().await)]}),
+            "reportChecks" => {
+                let report = report(&self.checked_by_worker().await);
+                let mut other = report.clone();
+                other["results"][0]["detail"] = json!("something else");
+                json!({"reports": [report, other]})
+            }
             "reportDispositions" => {
                 let report = report(&self.checked_by_worker().await);
                 let selection = "{ outcomes { next { jobId lease { token } } } }";
@@ -311,7 +318,7 @@ impl Calls<'_> {
                 .await
                 .and(json!({"status": "PROGRESS", "filesDone": 0, "bytesDone": 0})),
             "reportFixity" => {
-                let check = fixity::asked(self.world, &self.holdings.accepted[0].0).await;
+                let check = fixity::asked(self.world, &self.holdings.accepted[0]).await;
                 let held = held(self.world, &check).await;
                 let content = format!("{:?} 0", self.body).into_bytes();
                 let mut measured = file(&content);
@@ -324,7 +331,9 @@ impl Calls<'_> {
                 let (_, version, ticket) =
                     declare(self.depositor(), &transfer, "there", b"x").await;
                 self.depositor().put(&ticket, b"x".to_vec()).await;
-                json!({"uploads": [{"bucket": "incoming", "key": version}, {"bucket": "incoming", "key": "nonsense"}]})
+                let (_, missing, _) = declare(self.depositor(), &transfer, "missing", b"x").await;
+                let keys = [version.as_str(), missing.as_str(), "nonsense"];
+                json!({"uploads": keys.map(|key| json!({"bucket": "incoming", "key": key}))})
             }
         }
     }

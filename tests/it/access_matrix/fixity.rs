@@ -45,30 +45,32 @@ pub(super) async fn verified(world: &World, transfer: &str, version: &str) -> Th
     ]
 }
 
-/// Has a record verified; answers the run and its one check, which nobody has begun.
-async fn begun(world: &World, record: &str) -> (String, String) {
+/// Has a record verified; answers the run and the check of a version, which nobody has begun.
+async fn begun(world: &World, record: &str, version: &str) -> (String, String) {
     let run = verify(world, json!({"recordId": record})).await;
     let answer = world.archivist().send(RUN, json!({"id": run})).await;
-    let check = id(&answer.ok()["node"]["checks"]["nodes"][0]["id"]);
-    (run, check)
+    let checks = answer.ok()["node"]["checks"]["nodes"].as_array();
+    let mut checks = checks.expect("checks").iter();
+    let check = checks.find(|check| check["version"]["id"] == version);
+    (run, id(&check.expect("it is to be verified")["id"]))
 }
 
 /// A check that nobody has begun.
-pub(super) async fn asked(world: &World, record: &str) -> String {
-    begun(world, record).await.1
+pub(super) async fn asked(world: &World, (record, version): &(String, String)) -> String {
+    begun(world, record, version).await.1
 }
 
 /// A version whose object a worker does not find, with the check and the run that said so, and those that are to
 /// look again.
-pub(super) async fn missed(world: &World, record: &str, version: &str) -> Things {
-    let (asked, check) = begun(world, record).await;
+pub(crate) async fn missed(world: &World, record: &str, version: &str) -> Things {
+    let (asked, check) = begun(world, record, version).await;
     let mut report = held(world, &check).await.named();
     report["engine"] = json!("test");
     let input = json!({"reports": [report]});
     let (kind, answer) = ("ReportFixityInput", "{ outcomes { status } }");
     let payload = run(&world.worker(), "reportFixity", kind, input, answer).await;
     assert_eq!(payload["outcomes"][0]["status"], "APPLIED", "{payload}");
-    let (again, waiting) = begun(world, record).await;
+    let (again, waiting) = begun(world, record, version).await;
     vec![
         ("FixityCheck", check),
         ("FixityRun", asked),

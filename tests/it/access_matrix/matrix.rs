@@ -213,6 +213,15 @@ impl<'a> Matrix<'a> {
             .collect()
     }
 
+    /// The fields that were null, empty or refused for everybody.
+    pub(super) fn never_seen(&self) -> Vec<&str> {
+        let never = self
+            .cells
+            .iter()
+            .filter(|(_, cells)| cells.values().all(|cell| *cell != Cell::Seen));
+        never.map(|(field, _)| field.as_str()).collect()
+    }
+
     /// As people read it: a line a field, a column a role, each of the own body and of another.
     pub(super) fn table(&self) -> String {
         let mut table = format!("{:<42}", "own/another's");

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::{Client, World, sha256};
 
 use super::{
+    calls::held,
     fixity,
     matrix::{Body, ROLES},
 };
@@ -37,7 +38,9 @@ pub(super) struct Holdings {
     pub(super) awaiting: String,
     pub(super) checking: String,
     pub(super) key: String,
-    /// What came of fixity checks, by its type.
+    /// Whoever shows that key.
+    pub(super) bearer: Client,
+    /// What else there is, by its type.
     pub(super) kept: Vec<(&'static str, String)>,
     next: Cell<usize>,
 }
@@ -128,7 +131,8 @@ pub(super) async fn uploaded(client: &Client, body: Body, content: &[u8]) -> Str
 }
 
 pub(super) async fn add_task(client: &Client, record: &str) -> String {
-    let input = json!({"recordId": record, "title": "Describe", "assignee": "rita"});
+    let input =
+        json!({"recordId": record, "title": "Describe", "assignee": "rita", "dueOn": "2030-01-01"});
     let payload = run(client, "addTask", "AddTaskInput", input, "{ task { id } }").await;
     id(&payload["task"]["id"])
 }
@@ -146,17 +150,19 @@ pub(super) async fn request_export(client: &Client, transfer: &str) -> String {
     id(&payload["export"]["id"])
 }
 
-pub(super) async fn add_key(admin: &Client, body: Body) -> String {
+/// An API key, and a client that shows it.
+pub(super) async fn add_key(admin: &Client, body: Body) -> (String, Client) {
     let input = json!({"name": "Finding aids", "roles": ["READER"], "bodies": [body.code()], "expiresAt": in_days(30)});
     let payload = run(
         admin,
         "createApiKey",
         "CreateApiKeyInput",
         input,
-        "{ apiKey { id } }",
+        "{ apiKey { id } token }",
     )
     .await;
-    id(&payload["apiKey"]["id"])
+    let bearer = Client::new(admin.url().to_owned(), Some(id(&payload["token"])));
+    (id(&payload["apiKey"]["id"]), bearer)
 }
 
 /// Starts a system and puts one of everything into each body. Its worker is stopped then.
@@ -204,6 +210,7 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
         Duration::from_hours(1),
     );
     let transfer = open_transfer(&depositor, body).await;
+    dated(&depositor, &transfer).await;
     let count = ACCEPTED + TWICE;
     let good: Vec<(String, Vec<u8>)> = (0..count)
         .map(|index| {
@@ -229,9 +236,9 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
     for (_, version) in &rejected {
         assert_eq!(depositor.decided(version).await["status"], "REJECTED");
     }
-    let mut twice = Vec::new();
+    let (mut twice, mut kept) = (Vec::new(), Vec::new());
     for (record, first) in accepted.split_off(ACCEPTED) {
-        let input = json!({"recordId": record, "file": {"fileName": "b.txt", "size": 1, "sha256": sha256(b"b")}});
+        let input = json!({"recordId": record, "note": "Again", "file": {"fileName": "b.txt", "size": 1, "sha256": sha256(b"b")}});
         let selection = "{ version { id upload { url headers { name value } } } }";
         let added = run(
             &depositor,
@@ -251,6 +258,7 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
         depositor.complete(std::slice::from_ref(&second)).await;
         assert_eq!(depositor.decided(&second).await["status"], "ACCEPTED");
         twice.push((record, first));
+        kept = vec![("Version", second)];
     }
     let (_, waived) = rejected.remove(0);
     let input = json!({"versionId": waived, "verdict": "ACCEPT", "reason": "an envelope"});
@@ -270,7 +278,7 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
             answer["node"]["status"] == "READY"
         })
         .await;
-    let kept = fixity::verified(world, &transfer, &accepted[0].1).await;
+    kept.extend(fixity::verified(world, &transfer, &accepted[0].1).await);
     Holdings {
         depositor,
         collection,
@@ -285,9 +293,88 @@ async fn before(world: &World, body: Body, collection: String) -> Holdings {
         awaiting: String::new(),
         checking: String::new(),
         key: String::new(),
+        bearer: world.anonymous(),
         kept,
         next: Cell::new(0),
     }
+}
+
+/// The first file of a transfer, whose depositor knows how old it is.
+async fn dated(depositor: &Client, transfer: &str) {
+    let file = json!({"size": 1, "sha256": sha256(b"0"), "lastModified": "2001-01-01T00:00:00Z"});
+    let files = json!([{"path": "0.txt", "file": file}]);
+    let version = &depositor.add_records_as(transfer, files).await[0]["version"];
+    assert!(
+        depositor
+            .put(&version["upload"], b"0".to_vec())
+            .await
+            .is_success()
+    );
+    let version = id(&version["id"]);
+    depositor.complete(std::slice::from_ref(&version)).await;
+    assert_eq!(depositor.decided(&version).await["status"], "ACCEPTED");
+}
+
+/// A transfer that was taken over, with all that can be said of one.
+async fn taken_over(world: &World, body: Body, depositor: &Client) -> String {
+    let input =
+        json!({"collection": {"code": collection(body)}, "title": "A batch", "source": "box 7"});
+    let (kind, answer) = ("OpenTransferInput", "{ transfer { id } }");
+    let payload = run(depositor, "openTransfer", kind, input, answer).await;
+    let transfer = id(&payload["transfer"]["id"]);
+    let input = json!({"id": transfer});
+    run(
+        depositor,
+        "submitTransfer",
+        "SubmitTransferInput",
+        input,
+        answer,
+    )
+    .await;
+    let input = json!({"id": transfer, "note": "with thanks"});
+    let archivist = world.archivist();
+    run(
+        &archivist,
+        "acceptTransfer",
+        "AcceptTransferInput",
+        input,
+        answer,
+    )
+    .await;
+    transfer
+}
+
+/// Jobs that a worker has, and has failed at; an export that failed, and one that waits.
+async fn under_way(world: &World, body: Body, holdings: &Holdings) -> Vec<(&'static str, String)> {
+    let worker = world.worker();
+    let version = uploaded(&holdings.depositor, body, b"claimed").await;
+    let claimed = held(world, &version).await;
+    let version = uploaded(&holdings.depositor, body, b"failed").await;
+    let failed = held(world, &version).await;
+    let failure = failed.and(json!({"kind": "RETRY", "reason": "slow"}));
+    let (kind, answer) = ("FailJobsInput", "{ outcomes { status } }");
+    let payload = run(
+        &worker,
+        "failJobs",
+        kind,
+        json!({"failures": [failure]}),
+        answer,
+    )
+    .await;
+    assert_eq!(payload["outcomes"][0]["status"], "APPLIED", "{payload}");
+    let unpacked = request_export(&holdings.depositor, &holdings.transfer).await;
+    let report = held(world, &unpacked).await;
+    let report = report.and(json!({"status": "FAILED", "error": "no room"}));
+    let (kind, answer) = ("ReportExportInput", "{ status }");
+    let payload = run(&worker, "reportExport", kind, report, answer).await;
+    assert_eq!(payload["status"], "APPLIED", "{payload}");
+    let waiting = request_export(&holdings.depositor, &holdings.transfer).await;
+    vec![
+        ("Job", claimed.job),
+        ("Job", failed.job),
+        ("Export", unpacked),
+        ("Export", waiting),
+    ]
 }
 
 /// What must stay as it is.
@@ -309,7 +396,27 @@ async fn after(world: &World, body: Body, mut holdings: Holdings) -> Holdings {
         .await
         .1;
     holdings.checking = uploaded(&holdings.depositor, body, b"waiting").await;
-    holdings.key = add_key(&world.admin(), body).await;
+    let large = json!([{"path": "large", "file": {"size": PARTS + 1, "sha256": sha256(b"large")}}]);
+    let large = holdings.depositor.add_records_as(&transfer, large).await;
+    let in_parts = id(&large[0]["version"]["id"]);
+    let admin = world.admin();
+    (holdings.key, holdings.bearer) = add_key(&admin, body).await;
+    let who = holdings
+        .bearer
+        .send("{ viewer { subject } }", json!({}))
+        .await;
+    assert_eq!(who.ok()["viewer"]["subject"], *holdings.key);
+    let (revoked, _) = add_key(&admin, body).await;
+    let (kind, answer) = ("RevokeApiKeyInput", "{ apiKey { id } }");
+    run(&admin, "revokeApiKey", kind, json!({"id": revoked}), answer).await;
+    let taken_over = taken_over(world, body, &holdings.depositor).await;
+    holdings.kept.extend([
+        ("Version", in_parts),
+        ("ApiKey", revoked),
+        ("Transfer", taken_over),
+    ]);
+    let under_way = under_way(world, body, &holdings).await;
+    holdings.kept.extend(under_way);
     let (record, version) = holdings.fresh();
     let missed = fixity::missed(world, &record, &version).await;
     holdings.kept.extend(missed);

@@ -15,7 +15,7 @@ use tests::{Client, Large, Served, World, muniment, sha256, sized, stderr, stdou
 
 const EXPORT: &str =
     "mutation($id: ID!) { requestExport(input: {selection: {transferId: $id}}) { export { id } } }";
-const READ: &str = "query($id: ID!) { node(id: $id) { ... on Export { status error files filesDone bytesDone size sha256 download(expiresIn: 3600) { url } } } }";
+const READ: &str = "query($id: ID!) { node(id: $id) { ... on Export { id status error files filesDone bytesDone size sha256 download(expiresIn: 3600) { url } } } }";
 
 async fn request(client: &Client, transfer: &str) -> Value {
     let answer = client.send(EXPORT, json!({"id": transfer})).await;
@@ -518,4 +518,27 @@ async fn an_export_that_is_cancelled_half_way_leaves_nothing_and_another_is_whol
         (&export["status"], &export["download"]),
         (&json!("CANCELLED"), &Value::Null)
     );
+    // Whoever has the keys of the store finds the other package alone.
+    let store = world.s3(None).await;
+    let began = Instant::now();
+    loop {
+        let objects = store.list_objects_v2().bucket("exports").send().await;
+        let objects = objects.unwrap();
+        let keys: Vec<&str> = objects
+            .contents()
+            .iter()
+            .filter_map(|one| one.key())
+            .collect();
+        let uploads = std::fs::read_dir(world.folder().join("objects/uploads"));
+        let uploads = uploads.unwrap().count();
+        let whole = [format!("{}.tar", again["id"].as_str().unwrap())];
+        if uploads == 0 && keys == whole {
+            break;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "{keys:?} {uploads}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

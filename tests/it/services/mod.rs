@@ -336,7 +336,13 @@ async fn collector() -> (String, Sent) {
         .with_state(sent.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    api::server::serve(listener, router, &runtime::shutdown::Shutdown::new()).unwrap();
+    api::server::serve(
+        listener,
+        router,
+        Duration::from_mins(1),
+        &runtime::shutdown::Shutdown::new(),
+    )
+    .unwrap();
     (url, sent)
 }
 

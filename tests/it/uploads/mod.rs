@@ -194,11 +194,16 @@ async fn a_content_type_of_the_clients_choice_is_served_to_nobody() {
     }
     let url = ticket["url"].as_str().unwrap();
     let body = b"<script>alert(1)</script>";
-    if send(&client, Method::PUT, url, &headers, body).await != 200 {
-        assert!(client.put(&ticket, body.to_vec()).await.is_success());
-    }
-    client.complete(std::slice::from_ref(&id)).await;
+    // No type is signed, so the store takes it; nothing that we do looks at it.
+    let status = send(&client, Method::PUT, url, &headers, body).await;
+    assert_eq!(status, 200);
+    assert_eq!(completed(&client, &id).await, "UploadCompleted");
     let version = client.decided(&id).await;
+    let (plain, ticket) = awaiting(&client, "plain/page.html", body).await;
+    assert!(client.put(&ticket, body.to_vec()).await.is_success());
+    assert_eq!(completed(&client, &plain).await, "UploadCompleted");
+    let plain = client.decided(&plain).await;
+    assert_eq!(version["format"], plain["format"], "it is as it would be");
     let url = version["download"]["url"].as_str().unwrap();
     let answer = client.http().get(url).send().await.unwrap();
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();

@@ -172,6 +172,8 @@ pub struct RerunChecksInput {
     version_ids: Vec<ID>,
     /// Only these kinds; by default all that the policy needs.
     kinds: Option<Vec<String>>,
+    /// The same key replays the first answer.
+    client_mutation_key: Option<String>,
 }
 
 /// One outcome a version, in the order of the input.
@@ -227,7 +229,8 @@ pub struct PeopleMutation;
 impl PeopleMutation {
     /// Runs checks again on versions that were rejected or wait for a person. Accepted ones can be identified again,
     /// after an update of the signatures (`kinds: ["FORMAT"]`): they stay accepted, and what is found then counts if
-    /// the policy takes it, and else stays in the history. Repeating it while they run is refused.
+    /// the policy takes it, and else stays in the history. Repeating it while they run is refused, but for a
+    /// repetition with the same `clientMutationKey`.
     async fn rerun_checks(
         &self,
         ctx: &Context<'_>,
@@ -246,7 +249,9 @@ impl PeopleMutation {
             .enumerate()
             .map(|(index, id)| parse(id, &format!("input.versionIds.{index}")))
             .collect();
-        let outcomes = people::rerun(app(ctx)?, caller(ctx)?, ids, input.kinds.as_deref()).await?;
+        let (key, kinds) = (input.client_mutation_key, input.kinds);
+        let (app, caller) = (app(ctx)?, caller(ctx)?);
+        let outcomes = people::rerun(app, caller, key.as_deref(), ids, kinds.as_deref()).await?;
         let outcomes = outcomes
             .into_iter()
             .enumerate()

@@ -50,7 +50,7 @@ async fn again(
     row: &Version,
     kinds: Option<&[String]>,
 ) -> Result<Version, Error> {
-    rerun(shop.app(), by, vec![Ok(VersionId(row.id))], kinds)
+    rerun(shop.app(), by, None, vec![Ok(VersionId(row.id))], kinds)
         .await
         .expect("the call is taken")
         .remove(0)
@@ -245,7 +245,7 @@ async fn a_version_that_is_named_twice_is_run_again_once() {
     let shop = Shop::new().await;
     let row = in_review(&shop).await;
     let ids = vec![Ok(row.id.into()), Ok(row.id.into())];
-    let outcomes = super::super::people::rerun(shop.app(), &archivist(), ids, None)
+    let outcomes = rerun(shop.app(), &archivist(), None, ids, None)
         .await
         .expect("it is asked");
     assert!(outcomes[0].is_ok() && matches!(outcomes[1], Err(Error::Precondition(_))));
@@ -253,4 +253,29 @@ async fn a_version_that_is_named_twice_is_run_again_once() {
         .await
         .expect("they are read");
     assert_eq!(totals[&row.transfer_id].needs_review, 0);
+}
+
+#[tokio::test]
+async fn a_rerun_with_the_same_key_is_answered_again_and_done_once() {
+    let shop = Shop::new().await;
+    let row = in_review(&shop).await;
+    let absent = VersionId(uuid::Uuid::from_u128(1));
+    let ids = || {
+        let malformed = Error::input("input.versionIds.2", "no id");
+        vec![Ok(row.id.into()), Ok(absent), Err(malformed)]
+    };
+    let ask = async |ids| rerun(shop.app(), &archivist(), Some("key"), ids, None).await;
+    for _ in 0..2 {
+        let outcomes = ask(ids()).await.expect("it is asked");
+        assert_eq!(
+            outcomes[0].as_ref().expect("queued").status,
+            Status::Checking
+        );
+        assert!(matches!(outcomes[1], Err(Error::NotFound("version"))));
+        assert!(matches!(outcomes[2], Err(Error::BadInput { .. })));
+    }
+    assert_eq!(shop.check(row.id, ANTIVIRUS).await.run, 2);
+    assert_eq!(shop.events("version.checksRerun").await.len(), 1);
+    let other = ask(vec![Ok(row.id.into())]).await;
+    assert!(matches!(other, Err(Error::Conflict(_))));
 }

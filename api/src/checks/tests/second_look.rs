@@ -64,6 +64,7 @@ async fn again(shop: &Shop, row: &Version, kinds: Option<&[&str]>) -> Result<Ver
     rerun(
         shop.app(),
         &archivist(),
+        None,
         vec![Ok(VersionId(row.id))],
         kinds.as_deref(),
     )
@@ -240,6 +241,7 @@ async fn runs_are_numbered_on_after_a_second_look_that_did_not_count() {
     rerun(
         shop.app(),
         &archivist(),
+        None,
         vec![Ok(VersionId(row.id))],
         Some(&kinds),
     )

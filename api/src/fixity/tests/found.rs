@@ -235,7 +235,7 @@ async fn a_damaged_version_is_accepted_again_only_after_it_was_found_whole_and_b
         matches!(&refused, Err(Error::Precondition(why)) if why.contains("verifyNow")),
         "{refused:?}"
     );
-    let again = rerun(app, &archivist(), vec![Ok(id(&version))], None).await;
+    let again = rerun(app, &archivist(), None, vec![Ok(id(&version))], None).await;
     let again = again.unwrap().pop().unwrap();
     assert!(
         matches!(&again, Err(Error::Precondition(why)) if why.contains("verifyNow")),

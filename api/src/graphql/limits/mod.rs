@@ -27,7 +27,7 @@ const LEVELS: usize = 64;
 /// The bounds of a request.
 #[derive(Debug, Clone)]
 pub struct QueryLimits {
-    /// Bytes of a body.
+    /// Bytes of a body, or of a message of a websocket.
     pub body: usize,
     /// Tokens of a document.
     pub tokens: usize,
@@ -50,7 +50,11 @@ pub struct QueryLimits {
     pub time: Duration,
     /// Operations of one websocket at a time.
     pub operations: usize,
-    /// How long a client may take to read one message of a websocket.
+    /// Subscriptions of this process at a time.
+    pub subscriptions: usize,
+    /// Of them, those of one subject.
+    pub subscriptions_each: usize,
+    /// How long a client may take to read one message of a websocket, or read nothing of any other answer.
     pub send: Duration,
 }
 
@@ -68,6 +72,9 @@ impl Default for QueryLimits {
             errors: 20,
             time: Duration::from_mins(1),
             operations: 100,
+            // Each reads again with every change that concerns it, and one client over HTTP has a file open.
+            subscriptions: 1_000,
+            subscriptions_each: 200,
             send: Duration::from_secs(20),
         }
     }

@@ -58,7 +58,8 @@ pub struct UploadTicket {
     method: Option<String>,
     /// Where to; null for parts.
     url: Option<String>,
-    /// Exactly these; they are signed.
+    /// Exactly these; they are signed. A `Content-Type` is not among them and may be any, or none: nothing looks at
+    /// it. What a file is, is what the FORMAT check finds; a download is an attachment of `application/octet-stream`.
     headers: Vec<HttpHeader>,
     /// Bytes of every part but the last; null for one piece.
     part_size: Option<BigInt>,

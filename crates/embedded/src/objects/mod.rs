@@ -10,7 +10,6 @@
 mod server;
 mod service;
 mod store;
-mod unread;
 mod unsigned;
 
 pub use server::{ObjectServer, StartError, router};

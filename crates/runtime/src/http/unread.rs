@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 /// A connection that does not wait for ever to be read from.
@@ -17,15 +18,18 @@ pub(super) struct Unread<S> {
     limit: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Its place among the connections, for as long as it is there.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Unread<S> {
     /// A write may wait for `limit`.
-    pub(super) fn new(inner: S, limit: Duration) -> Self {
+    pub(super) fn new(inner: S, limit: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             inner,
             limit,
             waiting: None,
+            _place: place,
         }
     }
 
