@@ -13,6 +13,7 @@ pub mod changes;
 pub mod config;
 pub mod error;
 pub mod graphql;
+mod health;
 pub mod object_store;
 pub mod page;
 pub mod queue;

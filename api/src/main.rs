@@ -212,9 +212,9 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         let queue = SqsQueue::new(&config.queues.access, url).await;
         queues.insert(kind.clone(), Arc::new(queue));
     }
-    let (of, stop) = (app.clone(), shutdown.clone());
+    let (of, stop, announce) = (app.clone(), shutdown.clone(), queues.clone());
     drop(shutdown.spawn("dispatcher", async move {
-        Dispatcher::run(of, queues, &stop).await;
+        Dispatcher::run(of, announce, &stop).await;
     }));
     let (of, stop) = (app.clone(), shutdown.clone());
     drop(shutdown.spawn(
@@ -231,7 +231,7 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
     drop(shutdown.spawn("metrics", async move {
         telemetry::measures::keep(&stop).await;
     }));
-    let router = api::server::router(app, verifier, graphql);
+    let router = api::server::router(app, verifier, queues, graphql);
     let address = api::server::serve(listener, router, &shutdown)
         .map_err(|error| format!("the server did not start: {error}"))?;
     tracing::info!(%address, "the API begins");

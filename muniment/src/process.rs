@@ -197,7 +197,7 @@ impl System {
             contract::messages::JOBS_QUEUE.to_owned(),
             Arc::clone(&queue),
         )]);
-        start_jobs(&app, queues, &api);
+        start_jobs(&app, queues.clone(), &api);
         let stop = api.clone();
         drop(api.spawn("metrics", async move {
             runtime::telemetry::measures::keep(&stop).await;
@@ -205,6 +205,7 @@ impl System {
         let router = api::server::router(
             app.clone(),
             Arc::new(identity.clone()),
+            queues,
             settings.graphql.clone(),
         );
         let address = api::server::serve(listener, router, &api)

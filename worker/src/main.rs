@@ -134,9 +134,17 @@ async fn work(settings: Settings) -> Result<(), String> {
         )
         .map_err(|error| error.to_string())?,
     );
+    let mut uploads: Option<Arc<dyn Queue>> = None;
+    if let Some(url) = &settings.uploads {
+        uploads = Some(Arc::new(SqsQueue::new(access, url).await));
+    }
+    let objects = s3::client(&settings.s3).await;
     let asked = Health {
         scanner: Arc::clone(&scanner),
         queue: Arc::clone(&queue),
+        uploads: uploads.clone(),
+        objects: objects.clone(),
+        tokens,
         api: beside(&settings.api_url, "/healthz")?,
         http: client_for(&settings.api_url)
             .build()
@@ -146,8 +154,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     drop(shutdown.spawn("health", async move {
         health::serve(listener, asked, &stop).await;
     }));
-    if let Some(url) = &settings.uploads {
-        let queue: Arc<dyn Queue> = Arc::new(SqsQueue::new(access, url).await);
+    if let Some(queue) = uploads {
         let (api, stop) = (Arc::clone(&api), shutdown.clone());
         shutdown.spawn_vital("uploads", async move {
             uploads::run(api, queue, wait, &stop).await;
@@ -157,7 +164,7 @@ async fn work(settings: Settings) -> Result<(), String> {
         settings.config,
         api,
         queue,
-        s3::client(&settings.s3).await,
+        objects,
         scanner,
         signatures,
         clock,
