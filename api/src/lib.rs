@@ -14,6 +14,7 @@ pub mod config;
 pub mod error;
 pub mod graphql;
 mod health;
+pub mod measures;
 pub mod object_store;
 pub mod page;
 pub mod queue;

@@ -204,7 +204,7 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
     if adopted > 0 {
         tracing::info!(adopted, "events of the version before have their places");
     }
-    telemetry::measures::record();
+    telemetry::measures::record(api::measures::MEASURES);
     let queue: Arc<dyn Queue> =
         Arc::new(SqsQueue::new(&config.queues.access, &config.queues.jobs).await);
     let mut queues = HashMap::from([(contract::messages::JOBS_QUEUE.to_owned(), queue)]);

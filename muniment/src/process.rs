@@ -190,7 +190,8 @@ impl System {
                 api::Error::Full(text) => StartError::Database(text),
                 error => StartError::Other(format!("{error:?}")),
             })?;
-        runtime::telemetry::measures::record();
+        runtime::telemetry::measures::record(api::measures::MEASURES);
+        runtime::telemetry::measures::record(worker::measures::MEASURES);
 
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(Arc::clone(&clock), QUEUE));
         let queues = HashMap::from([(

@@ -108,7 +108,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     shutdown
         .listen()
         .map_err(|error| format!("signals cannot be waited for: {error}"))?;
-    telemetry::measures::record();
+    telemetry::measures::record(worker::measures::MEASURES);
     let scanner: Arc<dyn Scanner> = match settings.clamd {
         Some(clamd) => Arc::new(Clamd::new(clamd)),
         None => Arc::new(NoEngine),

@@ -114,6 +114,9 @@ pub fn step(job: &mut Job, input: Input, now: DateTime<Utc>) -> bool {
     };
     if after.attempt > job.attempt {
         job.not_before = now + backoff(job.attempt);
+    } else if input == Input::HandBack {
+        // It waits from now on, not since it was first to be done.
+        job.not_before = now;
     }
     job.status = after.status;
     job.attempt = after.attempt;
