@@ -55,33 +55,53 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = Cli::parse();
+    let settings = config::Settings::from_env("MUNIMENT_");
+    if cli.settings || cli.check_config {
+        return match answer(&cli, &settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("muniment-worker: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let log = services::Telemetry::beforehand(&settings);
+    let traces = telemetry::init("muniment-worker", log.format, log.filter.as_deref());
+    let done = match &traces {
+        Ok(_) => run(&settings),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("muniment-worker: {message}");
+            telemetry::failed("muniment-worker", &message);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<(), String> {
+/// What people ask, on the terminal.
+fn answer(cli: &Cli, settings: &config::Settings) -> Result<(), String> {
     if cli.settings {
         return say(&services::table(ROWS.iter().chain(services::ROWS)));
     }
-    let settings = config::Settings::from_env("MUNIMENT_")
-        .read(Settings::read)
-        .map_err(|problems| problems.to_string())?;
-    if cli.check_config {
-        return say("the settings can be used\n");
-    }
-    let log = &settings.telemetry;
-    let _traces = telemetry::init("muniment-worker", log.format, log.filter.as_deref())
-        .map_err(|error| error.to_string())?;
+    configured(settings)?;
+    say("the settings can be used\n")
+}
+
+fn run(settings: &config::Settings) -> Result<(), String> {
+    let settings = configured(settings)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no threads could be started: {error}"))?
         .block_on(work(settings))
+}
+
+fn configured(settings: &config::Settings) -> Result<Settings, String> {
+    let read = settings.read(Settings::read);
+    read.map_err(|problems| problems.to_string())
 }
 
 fn say(text: &str) -> Result<(), String> {

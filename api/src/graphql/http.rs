@@ -151,7 +151,14 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn answer(mut self, parameters: Parameters) -> HttpResponse {
+    /// Whatever is logged meanwhile has the request's id.
+    async fn answer(self, parameters: Parameters) -> HttpResponse {
+        let span = span(&self.id);
+        trace::go_on(&span, traceparent(self.headers));
+        self.answer_in_span(parameters).instrument(span).await
+    }
+
+    async fn answer_in_span(mut self, parameters: Parameters) -> HttpResponse {
         if !self.accepted.is_any() {
             return self.not_acceptable(
                 "answers are `application/graphql-response+json` or `application/json`",
@@ -191,10 +198,8 @@ impl<'a> Call<'a> {
             Ok(admitted) => admitted,
             Err(error) => return self.fail(error),
         };
-        let span = span(&self.id);
-        trace::go_on(&span, traceparent(self.headers));
         let meter = std::sync::Arc::clone(&admitted.meter);
-        let mut answer = self.endpoint.execute(admitted).instrument(span).await;
+        let mut answer = self.endpoint.execute(admitted).await;
         self.timing.answered(&answer, &meter);
         let limits = &self.endpoint.settings.limits;
         if self.headers.contains_key(COST) {
@@ -217,7 +222,7 @@ impl<'a> Call<'a> {
         let meter = std::sync::Arc::clone(&admitted.meter);
         let answers = self.endpoint.stream(admitted, operation);
         let answers = self.timing.first_of(answers, meter);
-        let answers = InSpan::new(answers, span(&self.id));
+        let answers = InSpan::new(answers, tracing::Span::current());
         let (id, most) = (self.id, self.endpoint.settings.limits.errors);
         let stream = answers.map(move |answer| {
             let answer = with_codes(answer, &id, most);

@@ -1,5 +1,6 @@
 //! The system as it runs in production: several processes over services that we did not write.
 
+mod logs;
 mod metrics;
 mod objects;
 mod provider;
@@ -350,6 +351,8 @@ async fn one_trace_goes_through_api_queue_and_worker() {
     };
     let (url, sent) = collector().await;
     services.trace_to(url);
+    // Whatever is logged, traces are whole.
+    services.set(For::Both, "MUNIMENT_LOG", "warn".to_owned());
     let jobs = services.queue("jobs").await;
     let Some(fleet) = Fleet::over(services, &jobs, &jobs, None).await else {
         return;
