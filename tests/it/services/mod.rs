@@ -4,6 +4,7 @@ mod logs;
 mod metrics;
 mod objects;
 mod provider;
+mod stopping;
 
 use std::{
     collections::BTreeMap,
