@@ -132,6 +132,11 @@ impl App {
         contract::checks::BUILT_IN.contains(&kind) || self.0.parts.further_checks.contains(kind)
     }
 
+    /// The kinds of checks beyond the built-in ones that somebody runs: each has a queue of its name.
+    pub fn further_checks(&self) -> impl Iterator<Item = &String> {
+        self.0.parts.further_checks.iter()
+    }
+
     /// What has changed, for subscriptions.
     pub fn changes(&self) -> &Changes {
         &self.0.changes

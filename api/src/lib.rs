@@ -13,6 +13,8 @@ pub mod changes;
 pub mod config;
 pub mod error;
 pub mod graphql;
+mod health;
+pub mod measures;
 pub mod object_store;
 pub mod page;
 pub mod queue;

@@ -20,7 +20,7 @@ use runtime::{
     aws::Access,
     backoff::Policy,
     clock::{Clock, SystemClock},
-    config::Settings,
+    config::{Reader, Settings},
     ids::SystemIds,
     queue::{Queue, sqs::SqsQueue},
     s3::{self, S3Settings},
@@ -76,45 +76,62 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    let settings = Settings::from_env("MUNIMENT_");
+    if cli.settings || cli.check_config {
+        return match answer(&cli, &settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("muniment-api: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let log = services::Telemetry::beforehand(&settings);
+    let traces = telemetry::init("muniment-api", log.format, log.filter.as_deref());
+    let done = match &traces {
+        Ok(_) => run(&cli, &settings),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("muniment-api: {message}");
+            telemetry::failed("muniment-api", &message);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<(), String> {
+/// What people ask, on the terminal.
+fn answer(cli: &Cli, settings: &Settings) -> Result<(), String> {
     if cli.settings {
         return say(&services::table(ROWS.iter().chain(services::ROWS)));
     }
-    let settings = Settings::from_env("MUNIMENT_");
     if matches!(cli.command, Some(Command::Migrate)) {
-        let config = settings
-            .read(MigrateConfig::read)
-            .map_err(|problems| problems.to_string())?;
-        if cli.check_config {
-            return say("the settings can be used\n");
-        }
-        return wait_for(&config.telemetry, migrate(&config.database_url));
+        configured(settings, MigrateConfig::read)?;
+    } else {
+        configured(settings, Config::read)?.graphql.load()?;
     }
-    let config = settings
-        .read(Config::read)
-        .map_err(|problems| problems.to_string())?;
-    let graphql = config.graphql.load()?;
-    if cli.check_config {
-        return say("the settings can be used\n");
-    }
-    wait_for(&config.telemetry.clone(), serve(config, graphql))
+    say("the settings can be used\n")
 }
 
-fn wait_for(
-    log: &services::Telemetry,
-    work: impl Future<Output = Result<(), String>>,
-) -> Result<(), String> {
-    let _traces = telemetry::init("muniment-api", log.format, log.filter.as_deref())
-        .map_err(|error| error.to_string())?;
+fn run(cli: &Cli, settings: &Settings) -> Result<(), String> {
+    if matches!(cli.command, Some(Command::Migrate)) {
+        let config = configured(settings, MigrateConfig::read)?;
+        return wait_for(migrate(&config.database_url));
+    }
+    let config = configured(settings, Config::read)?;
+    let graphql = config.graphql.load()?;
+    wait_for(serve(config, graphql))
+}
+
+fn configured<T>(
+    settings: &Settings,
+    read: impl FnOnce(&mut Reader<'_>) -> T,
+) -> Result<T, String> {
+    settings.read(read).map_err(|problems| problems.to_string())
+}
+
+fn wait_for(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -213,7 +230,7 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
     if adopted > 0 {
         tracing::info!(adopted, "events of the version before have their places");
     }
-    telemetry::measures::record();
+    telemetry::measures::record(api::measures::MEASURES);
     let queue: Arc<dyn Queue> =
         Arc::new(SqsQueue::new(&config.queues.access, &config.queues.jobs).await);
     let mut queues = HashMap::from([(contract::messages::JOBS_QUEUE.to_owned(), queue)]);
@@ -221,9 +238,9 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         let queue = SqsQueue::new(&config.queues.access, url).await;
         queues.insert(kind.clone(), Arc::new(queue));
     }
-    let (of, stop) = (app.clone(), shutdown.clone());
+    let (of, stop, announce) = (app.clone(), shutdown.clone(), queues.clone());
     shutdown.spawn_vital("dispatcher", async move {
-        Dispatcher::run(of, queues, &stop).await;
+        Dispatcher::run(of, announce, &stop).await;
     });
     let (of, stop) = (app.clone(), shutdown.clone());
     shutdown.spawn_vital(
@@ -241,7 +258,7 @@ async fn serve(config: Config, graphql: api::graphql::Settings) -> Result<(), St
         telemetry::measures::keep(&stop).await;
     }));
     let unread = graphql.limits.send;
-    let router = api::server::router(app, verifier, graphql);
+    let router = api::server::router(app, verifier, queues, graphql);
     let address = api::server::serve(listener, router, unread, &shutdown)
         .map_err(|error| format!("the server did not start: {error}"))?;
     tracing::info!(%address, "the API begins");

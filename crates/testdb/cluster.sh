@@ -4,6 +4,7 @@
 #
 #   cluster.sh FOLDER            starts one
 #   cluster.sh FOLDER restart    stops the one there as a crash would, and starts it again
+#   cluster.sh FOLDER stop       stops it as a crash would
 set -eu
 folder=$1
 bin=$(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin 2>/dev/null | sort -V | while read -r bin; do
@@ -15,11 +16,13 @@ if [ -z "$bin" ]; then
 fi
 # PostgreSQL does not run as root.
 as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-if [ "${2:-}" = restart ]; then
-  cd "$folder"
-  as "$bin/pg_ctl" -w -t 60 -m immediate -D "$folder/data" -l "$folder/server.log" restart >>"$folder/log" 2>&1
-  exit
-fi
+case "${2:-}" in
+  restart | stop)
+    cd "$folder"
+    as "$bin/pg_ctl" -w -t 60 -m immediate -D "$folder/data" -l "$folder/server.log" "$2" >>"$folder/log" 2>&1
+    exit
+    ;;
+esac
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
 chmod 755 "$folder"
 cd "$folder"

@@ -85,7 +85,7 @@ pub struct Model {
     pub attempt: i32,
     /// After which it is DEAD.
     pub max_attempts: i32,
-    /// Not to be published earlier.
+    /// Not to be published earlier: since when it is due. Announcing it again leaves it as it is.
     pub not_before: DateTimeUtc,
     /// When its message was last sent.
     pub published_at: Option<DateTimeUtc>,

@@ -190,14 +190,15 @@ impl System {
                 api::Error::Full(text) => StartError::Database(text),
                 error => StartError::Other(format!("{error:?}")),
             })?;
-        runtime::telemetry::measures::record();
+        runtime::telemetry::measures::record(api::measures::MEASURES);
+        runtime::telemetry::measures::record(worker::measures::MEASURES);
 
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(Arc::clone(&clock), QUEUE));
         let queues = HashMap::from([(
             contract::messages::JOBS_QUEUE.to_owned(),
             Arc::clone(&queue),
         )]);
-        start_jobs(&app, queues, &api);
+        start_jobs(&app, queues.clone(), &api);
         let stop = api.clone();
         drop(api.spawn("metrics", async move {
             runtime::telemetry::measures::keep(&stop).await;
@@ -205,6 +206,7 @@ impl System {
         let router = api::server::router(
             app.clone(),
             Arc::new(identity.clone()),
+            queues,
             settings.graphql.clone(),
         );
         let unread = settings.graphql.limits.send;

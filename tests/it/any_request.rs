@@ -128,6 +128,7 @@ fn any_bytes_are_a_request_or_refused() {
         api::server::router(
             world.system().app().clone(),
             Arc::new(identity),
+            api::queue::Queues::new(),
             api::graphql::Settings::default(),
         )
     };

@@ -154,6 +154,8 @@ async fn while_no_key_is_known_the_answer_is_unavailable() {
     let readyz = api.url().replace("/graphql", "/readyz");
     let ready = async || reqwest::get(&readyz).await.unwrap().status();
     assert_eq!(ready().await, 503);
+    let told = reqwest::get(&readyz).await.unwrap().text().await.unwrap();
+    assert!(told.contains("\"identity\":false") && told.contains("\"database\":true"));
     assert_eq!(
         answer.0["errors"][0]["extensions"]["requestId"]
             .as_str()

@@ -1,7 +1,11 @@
-//! The five operations of the README, exactly as they are printed there.
+//! The README: its five operations, exactly as they are printed there, and its tables.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
+use runtime::telemetry::measures::{self, Measure};
 use serde_json::{Value, json};
 use tests::World;
 
@@ -94,14 +98,28 @@ fn settings() -> String {
     .concat()
 }
 
-#[test]
-fn the_settings_of_the_readme_are_those_of_the_programs() {
+/// The tables of metrics, in the same form.
+fn metrics() -> String {
+    let table = |name: &str, all: &[Measure]| {
+        format!(
+            "`{name}`:\n<!-- metrics: {name} -->\n\n{}\n",
+            measures::table(all)
+        )
+    };
+    [
+        table("muniment-api", api::measures::MEASURES),
+        table("muniment-worker", worker::measures::MEASURES),
+    ]
+    .concat()
+}
+
+/// That a part of the README is as expected; or makes it so.
+fn holds(begin: &str, end: &str, expected: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = std::fs::read_to_string(&file).unwrap();
-    let begin = readme.find("Both programs:\n").unwrap();
-    let end = readme.find("<!-- settings end -->").unwrap();
-    let expected = settings();
-    if readme[begin..end] == expected {
+    let begin = readme.find(begin).unwrap();
+    let end = readme.find(end).unwrap();
+    if readme[begin..end] == *expected {
         return;
     }
     if std::env::var_os("MUNIMENT_TEST_UPDATE").is_some() {
@@ -109,7 +127,54 @@ fn the_settings_of_the_readme_are_those_of_the_programs() {
         std::fs::write(&file, updated).unwrap();
         return;
     }
-    panic!("the settings have changed: MUNIMENT_TEST_UPDATE=1 writes them into the README");
+    panic!("a table has changed: MUNIMENT_TEST_UPDATE=1 writes it into the README");
+}
+
+#[test]
+fn the_settings_of_the_readme_are_those_of_the_programs() {
+    holds("Both programs:\n", "<!-- settings end -->", &settings());
+}
+
+#[test]
+fn the_metrics_of_the_readme_are_those_of_the_programs() {
+    let begin = "`muniment-api`:\n<!-- metrics: muniment-api -->";
+    holds(begin, "<!-- metrics end -->", &metrics());
+}
+
+/// What the sources of a crate count and time.
+fn counted(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            counted(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for sort in [
+                "metrics::counter!(",
+                "metrics::gauge!(",
+                "metrics::histogram!(",
+            ] {
+                for counted in text.split(sort).skip(1) {
+                    let name = counted.split('"').nth(1).unwrap();
+                    names.insert(name.to_owned());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_counted_is_in_the_tables_and_nothing_else() {
+    for (program, measures) in [
+        ("api", api::measures::MEASURES),
+        ("worker", worker::measures::MEASURES),
+    ] {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../{program}/src"));
+        let mut names = BTreeSet::new();
+        counted(&sources, &mut names);
+        let told = measures.iter().map(|one| one.name.to_owned());
+        assert_eq!(names, told.collect(), "{program}");
+    }
 }
 
 /// The first answer of a subscription by server-sent events.

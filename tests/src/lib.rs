@@ -32,7 +32,7 @@ pub use large::{Large, sized};
 pub use others::{Scanner, start_others};
 pub use process::Process;
 pub use provider::{AUDIENCE, HastyClock, Provider, SecondApi};
-pub use served::{Served, muniment, stderr, stdout};
+pub use served::{Served, muniment, program, stderr, stdout};
 pub use services::{For, Services, Way};
 pub use socket::Socket;
 pub use world::{World, sha256};

@@ -185,6 +185,7 @@ impl SecondApi {
         let router = api::server::router(
             world.system().app().clone(),
             Arc::new(verifier),
+            api::queue::Queues::new(),
             api::graphql::Settings::default(),
         );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")

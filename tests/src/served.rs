@@ -14,7 +14,7 @@ pub fn muniment() -> PathBuf {
 }
 
 /// A program of ours that was built beside the tests.
-pub(crate) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test knows where it is");
     let found = own
         .ancestors()

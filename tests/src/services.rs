@@ -227,6 +227,22 @@ impl Services {
         self.processes.pop();
     }
 
+    /// `kill -9` of S3 and SQS, which were started first.
+    pub fn stop_aws(&mut self) {
+        if let Some(aws) = self.processes.first_mut() {
+            aws.kill();
+        }
+    }
+
+    /// Takes away the token that workers have.
+    pub fn forget_worker_token(&self) {
+        std::fs::remove_file(self.worker_token()).expect("workers have a token");
+    }
+
+    fn worker_token(&self) -> PathBuf {
+        self.folder.path().join("worker-token")
+    }
+
     /// clamd.
     pub fn clamd(&self) -> Option<&Process> {
         self.processes.get(1)
@@ -510,7 +526,7 @@ impl Services {
                 .env("MUNIMENT_OIDC_CLIENT_SECRET", "worker-secret")
                 .env("MUNIMENT_OIDC_PLAIN_HTTP", "true");
         } else {
-            let token = self.folder.path().join("worker-token");
+            let token = self.worker_token();
             if !token.exists() {
                 std::fs::write(&token, self.token("worker:test", Role::Worker, &[]))
                     .expect("a token is kept");

@@ -21,6 +21,7 @@ mod fixity;
 pub mod health;
 mod job;
 mod lane;
+pub mod measures;
 mod objects;
 pub mod settings;
 pub mod uploads;

@@ -55,33 +55,53 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = Cli::parse();
+    let settings = config::Settings::from_env("MUNIMENT_");
+    if cli.settings || cli.check_config {
+        return match answer(&cli, &settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("muniment-worker: {message}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let log = services::Telemetry::beforehand(&settings);
+    let traces = telemetry::init("muniment-worker", log.format, log.filter.as_deref());
+    let done = match &traces {
+        Ok(_) => run(&settings),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("muniment-worker: {message}");
+            telemetry::failed("muniment-worker", &message);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<(), String> {
+/// What people ask, on the terminal.
+fn answer(cli: &Cli, settings: &config::Settings) -> Result<(), String> {
     if cli.settings {
         return say(&services::table(ROWS.iter().chain(services::ROWS)));
     }
-    let settings = config::Settings::from_env("MUNIMENT_")
-        .read(Settings::read)
-        .map_err(|problems| problems.to_string())?;
-    if cli.check_config {
-        return say("the settings can be used\n");
-    }
-    let log = &settings.telemetry;
-    let _traces = telemetry::init("muniment-worker", log.format, log.filter.as_deref())
-        .map_err(|error| error.to_string())?;
+    configured(settings)?;
+    say("the settings can be used\n")
+}
+
+fn run(settings: &config::Settings) -> Result<(), String> {
+    let settings = configured(settings)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no threads could be started: {error}"))?
         .block_on(work(settings))
+}
+
+fn configured(settings: &config::Settings) -> Result<Settings, String> {
+    let read = settings.read(Settings::read);
+    read.map_err(|problems| problems.to_string())
 }
 
 fn say(text: &str) -> Result<(), String> {
@@ -108,7 +128,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     shutdown
         .listen()
         .map_err(|error| format!("signals cannot be waited for: {error}"))?;
-    telemetry::measures::record();
+    telemetry::measures::record(worker::measures::MEASURES);
     let scanner: Arc<dyn Scanner> = match settings.clamd {
         Some(clamd) => Arc::new(Clamd::new(clamd)),
         None => Arc::new(NoEngine),
@@ -134,9 +154,17 @@ async fn work(settings: Settings) -> Result<(), String> {
         )
         .map_err(|error| error.to_string())?,
     );
+    let mut uploads: Option<Arc<dyn Queue>> = None;
+    if let Some(url) = &settings.uploads {
+        uploads = Some(Arc::new(SqsQueue::new(access, url).await));
+    }
+    let objects = s3::client(&settings.s3).await;
     let asked = Health {
         scanner: Arc::clone(&scanner),
         queue: Arc::clone(&queue),
+        uploads: uploads.clone(),
+        objects: objects.clone(),
+        tokens,
         api: beside(&settings.api_url, "/healthz")?,
         http: client_for(&settings.api_url)
             .build()
@@ -146,8 +174,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     drop(shutdown.spawn("health", async move {
         health::serve(listener, asked, &stop).await;
     }));
-    if let Some(url) = &settings.uploads {
-        let queue: Arc<dyn Queue> = Arc::new(SqsQueue::new(access, url).await);
+    if let Some(queue) = uploads {
         let (api, stop) = (Arc::clone(&api), shutdown.clone());
         shutdown.spawn_vital("uploads", async move {
             uploads::run(api, queue, wait, &stop).await;
@@ -157,7 +184,7 @@ async fn work(settings: Settings) -> Result<(), String> {
         settings.config,
         api,
         queue,
-        s3::client(&settings.s3).await,
+        objects,
         scanner,
         signatures,
         clock,

@@ -142,9 +142,14 @@ pub async fn report(
     for report in reports {
         answers.push(desk.take(&mut unit, report).await?);
     }
+    let now = unit.now();
     unit.commit().await?;
     // A place in a lane has become free.
     app.jobs_waiting().notify_one();
+    for (kind, asked_for) in desk.decided {
+        let took = (now - asked_for).to_std().unwrap_or_default();
+        metrics::histogram!("muniment_check_seconds", "kind" => kind).record(took.as_secs_f64());
+    }
     Ok(answers)
 }
 
@@ -162,6 +167,8 @@ struct Desk {
     versions: HashMap<Uuid, Version>,
     checks: HashMap<Uuid, Vec<Check>>,
     policies: Policies,
+    /// The checks that have a result now: of which kind, and since when it was wanted.
+    decided: Vec<(String, DateTime<Utc>)>,
 }
 
 impl Desk {
@@ -188,6 +195,7 @@ impl Desk {
             versions,
             checks,
             policies,
+            decided: Vec::new(),
         })
     }
 
@@ -311,6 +319,7 @@ impl Desk {
                 finished_at: Some(result.finished_at),
                 ..checks[*at].clone()
             };
+            self.decided.push((row.kind.clone(), row.created_at));
             checks[*at] = store::update(unit, row).await?;
             if second_look::is_beside(version.status) && !checks[*at].current {
                 second_look::ended(unit, &mut version, rules, checks, *at, result).await?;

@@ -17,6 +17,7 @@ use super::{
     measure::Meter,
     parameters::Parameters,
     settings::Introspection,
+    timing,
     watchers::{Watchers, Watching},
 };
 use crate::{
@@ -58,6 +59,7 @@ pub(super) struct Admitted {
 impl Endpoint {
     /// Over an [`App`].
     pub fn new(app: App, verifier: Arc<dyn TokenVerifier>, settings: Settings) -> Self {
+        timing::prepare();
         Self {
             schema: super::schema(app.clone(), &settings, true),
             reserved: super::schema(app.clone(), &settings, false),

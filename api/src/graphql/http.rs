@@ -33,6 +33,7 @@ use super::{
     negotiation::{Accepted, Media, is_json},
     parameters::Parameters,
     socket,
+    timing::Timing,
 };
 use crate::{App, Error};
 
@@ -95,7 +96,7 @@ pub async fn post(
     headers: HeaderMap,
     request: Request,
 ) -> HttpResponse {
-    let call = Call::new(&endpoint, &headers, &Method::POST);
+    let mut call = Call::new(&endpoint, &headers, &Method::POST);
     if !is_json(&headers) {
         let message = "send `Content-Type: application/json`, in UTF-8 and not packed";
         let error = Error::input("Content-Type", message);
@@ -120,6 +121,8 @@ pub async fn post(
             return call.refuse(StatusCode::BAD_REQUEST, error);
         }
     };
+    // How long a client takes to send is not ours.
+    call.timing = Timing::begin();
     match Parameters::from_body(&body) {
         Ok(parameters) => call.answer(parameters).await,
         Err(error) => call.refuse(StatusCode::BAD_REQUEST, error),
@@ -133,6 +136,7 @@ struct Call<'a> {
     method: &'a Method,
     accepted: Accepted,
     id: String,
+    timing: Timing,
 }
 
 impl<'a> Call<'a> {
@@ -143,10 +147,18 @@ impl<'a> Call<'a> {
             method,
             accepted: Accepted::by(headers),
             id: request_id(&endpoint.app, headers),
+            timing: Timing::begin(),
         }
     }
 
+    /// Whatever is logged meanwhile has the request's id.
     async fn answer(self, parameters: Parameters) -> HttpResponse {
+        let span = span(&self.id);
+        trace::go_on(&span, traceparent(self.headers));
+        self.answer_in_span(parameters).instrument(span).await
+    }
+
+    async fn answer_in_span(mut self, parameters: Parameters) -> HttpResponse {
         if !self.accepted.is_any() {
             return self.not_acceptable(
                 "answers are `application/graphql-response+json` or `application/json`",
@@ -156,6 +168,7 @@ impl<'a> Call<'a> {
             Ok(asked) => asked,
             Err(error) => return self.fail(error),
         };
+        self.timing.is_of(&asked.chosen);
         let operation = asked.chosen.ty;
         if *self.method == Method::GET && operation == OperationType::Mutation {
             let error = Error::input("query", "a mutation is sent by POST");
@@ -180,23 +193,14 @@ impl<'a> Call<'a> {
 
     /// One answer.
     async fn document(self, asked: Asked, media: Media) -> HttpResponse {
-        let field = asked.chosen.field.clone();
         let admitted = self.endpoint.admit(asked, bearer(self.headers), &self.id);
         let admitted = match admitted.await {
             Ok(admitted) => admitted,
             Err(error) => return self.fail(error),
         };
-        let began = std::time::Instant::now();
-        let span = span(&self.id);
-        trace::go_on(&span, traceparent(self.headers));
         let meter = std::sync::Arc::clone(&admitted.meter);
-        let mut answer = self.endpoint.execute(admitted).instrument(span).await;
-        // Where there is data, the field is one of the schema: nobody can make up labels.
-        let label = field
-            .filter(|_| answer.data != Value::Null)
-            .unwrap_or_else(|| "refused".to_owned());
-        metrics::histogram!("muniment_api_request_seconds", "operation" => label)
-            .record(began.elapsed().as_secs_f64());
+        let mut answer = self.endpoint.execute(admitted).await;
+        self.timing.answered(&answer, &meter);
         let limits = &self.endpoint.settings.limits;
         if self.headers.contains_key(COST) {
             answer
@@ -215,8 +219,10 @@ impl<'a> Call<'a> {
             Ok(admitted) => admitted,
             Err(error) => return self.fail(error),
         };
+        let meter = std::sync::Arc::clone(&admitted.meter);
         let answers = self.endpoint.stream(admitted, operation);
-        let answers = InSpan::new(answers, span(&self.id));
+        let answers = self.timing.first_of(answers, meter);
+        let answers = InSpan::new(answers, tracing::Span::current());
         let (id, most) = (self.id, self.endpoint.settings.limits.errors);
         let stream = answers.map(move |answer| {
             let answer = with_codes(answer, &id, most);
@@ -233,6 +239,7 @@ impl<'a> Call<'a> {
 
     /// What is no well-formed request, whichever form the answer has.
     fn refuse(&self, status: StatusCode, error: Error) -> HttpResponse {
+        self.timing.refused();
         let answer = Response::from_errors(vec![server_error(error)]);
         let media = self.accepted.document.unwrap_or(Media::Json);
         self.send(status, answer, false, media)
@@ -244,6 +251,7 @@ impl<'a> Call<'a> {
 
     /// What is refused before it is executed.
     fn fail(&self, error: ServerError) -> HttpResponse {
+        self.timing.refused();
         let media = self.accepted.document.unwrap_or(Media::Json);
         self.finish(Response::from_errors(vec![error]), false, media)
     }

@@ -19,6 +19,7 @@ mod socket;
 #[expect(clippy::unwrap_used, reason = "a test may")]
 mod statements;
 mod subscriptions;
+mod timing;
 pub mod trusted;
 mod viewer;
 mod watchers;

@@ -16,6 +16,7 @@ use std::{
 use async_graphql::{
     Executor, Request, Response, ServerError,
     http::{ClientMessage, WebSocket as Protocol, WebSocketProtocols, WsMessage},
+    parser::types::OperationType,
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::{Sink, SinkExt as _, StreamExt as _, stream, stream::BoxStream};
@@ -26,8 +27,10 @@ use tokio_tungstenite::tungstenite;
 
 use super::{
     Endpoint,
+    endpoint::Admitted,
     http::{InSpan, span, with_codes},
     parameters::Parameters,
+    timing::Timing,
 };
 
 /// How long a client may take to introduce itself.
@@ -258,8 +261,23 @@ impl Answers {
         request: Request,
         session: Option<Arc<async_graphql::Data>>,
     ) -> Result<BoxStream<'static, Response>, ServerError> {
+        let mut timing = Timing::begin();
+        let admitted = self.admit(&request, session, &mut timing).await;
+        let (admitted, operation) = admitted.inspect_err(|_| timing.refused())?;
+        let meter = Arc::clone(&admitted.meter);
+        let answers = self.endpoint.stream(admitted, operation);
+        Ok(timing.first_of(answers, meter))
+    }
+
+    async fn admit(
+        &self,
+        request: &Request,
+        session: Option<Arc<async_graphql::Data>>,
+        timing: &mut Timing,
+    ) -> Result<(Admitted, OperationType), ServerError> {
         let parameters = of_type::<Parameters>(&request.data).cloned();
         let asked = self.endpoint.read(parameters.unwrap_or_default())?;
+        timing.is_of(&asked.chosen);
         let operation = asked.chosen.ty;
         let token = session
             .as_deref()
@@ -267,7 +285,7 @@ impl Answers {
             .and_then(|introduced| introduced.0.as_deref());
         // Loaders of its own: one operation that is dropped never takes what another waits for.
         let admitted = self.endpoint.admit(asked, token, &self.id).await?;
-        Ok(self.endpoint.stream(admitted, operation))
+        Ok((admitted, operation))
     }
 }
 

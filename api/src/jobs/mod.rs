@@ -116,6 +116,9 @@ pub fn step(job: &mut Job, input: Input, now: DateTime<Utc>) -> bool {
     };
     if after.attempt > job.attempt {
         job.not_before = now + backoff(job.attempt);
+    } else if input == Input::HandBack {
+        // It waits from now on, not since it was first to be done.
+        job.not_before = now;
     }
     match input {
         Input::LeaseExpired => job.lost_workers = job.lost_workers.saturating_add(1),

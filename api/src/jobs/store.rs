@@ -282,7 +282,7 @@ struct InLane {
     jobs: i64,
 }
 
-/// How many jobs of a queue are in a state, and since when the oldest of them exists.
+/// How many jobs of a queue are in a state.
 #[derive(Debug, FromQueryResult)]
 pub struct Counted {
     /// The queue.
@@ -291,8 +291,6 @@ pub struct Counted {
     pub status: Status,
     /// How many.
     pub count: i64,
-    /// Since when the oldest exists.
-    pub oldest: Option<DateTime<Utc>>,
 }
 
 /// Counts the jobs that are not DONE.
@@ -302,7 +300,6 @@ pub async fn count_by_status(db: &impl ConnectionTrait) -> Result<Vec<Counted>, 
         .column(job::Column::Queue)
         .column(job::Column::Status)
         .column_as(job::Column::Id.count(), "count")
-        .column_as(job::Column::CreatedAt.min(), "oldest")
         .filter(job::Column::Status.is_in([
             Status::Ready,
             Status::Published,
@@ -312,6 +309,26 @@ pub async fn count_by_status(db: &impl ConnectionTrait) -> Result<Vec<Counted>, 
         .group_by(job::Column::Queue)
         .group_by(job::Column::Status)
         .into_model()
+        .all(db)
+        .await
+}
+
+/// Since when the job of each queue and kind is due that has waited for a worker the longest. One that is announced
+/// again and again has waited all the time; one that waits for its next attempt is not due.
+pub async fn oldest_due(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+) -> Result<Vec<(String, Kind, DateTime<Utc>)>, DbErr> {
+    job::Entity::find()
+        .select_only()
+        .column(job::Column::Queue)
+        .column(job::Column::Kind)
+        .column_as(job::Column::NotBefore.min(), "since")
+        .filter(job::Column::Status.is_in([Status::Ready, Status::Published]))
+        .filter(job::Column::NotBefore.lte(now))
+        .group_by(job::Column::Queue)
+        .group_by(job::Column::Kind)
+        .into_tuple()
         .all(db)
         .await
 }

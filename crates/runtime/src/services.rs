@@ -7,7 +7,7 @@
 //! settings of ours.
 
 use crate::aws::Access;
-use crate::config::Reader;
+use crate::config::{Reader, Settings};
 use crate::s3::S3Settings;
 use crate::telemetry::Format;
 
@@ -84,6 +84,19 @@ impl Telemetry {
             filter: read.string("MUNIMENT_LOG").optional(),
             format,
         }
+    }
+
+    /// As it is set, or the default where that cannot be read: what is wrong with settings, these included, is to
+    /// be logged.
+    pub fn beforehand(settings: &Settings) -> Self {
+        let read = settings.read(|read| {
+            read.ignore("MUNIMENT_");
+            Self::read(read)
+        });
+        read.unwrap_or(Self {
+            filter: None,
+            format: Format::Json,
+        })
     }
 }
 

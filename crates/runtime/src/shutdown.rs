@@ -11,7 +11,6 @@
 //! Parts that depend on others get a `Shutdown` of their own, and are drained first: a worker
 //! before the object store that it reads from.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
@@ -101,8 +100,8 @@ impl Shutdown {
                     tracing::debug!(task = name, "ended by shutdown");
                     Err(Lost::Ended)
                 }
-                result = AssertUnwindSafe(future).catch_unwind() => result.map_err(|panic| {
-                    tracing::error!(task = name, panic = message(&*panic), "a task panicked");
+                result = AssertUnwindSafe(future).catch_unwind() => result.map_err(|_| {
+                    tracing::error!(task = name, "a task panicked; where and why was logged then");
                     Lost::Panicked
                 }),
             }
@@ -225,14 +224,6 @@ impl Interrupts {
             std::future::pending::<()>().await;
         }
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }
 
 #[cfg(test)]

@@ -100,13 +100,22 @@ impl Cluster {
 
     /// Stops it as a crash would, and starts it again.
     pub fn restart(&self) {
+        self.run("restart");
+    }
+
+    /// Stops it as a crash would.
+    pub fn stop(&self) {
+        self.run("stop");
+    }
+
+    fn run(&self, action: &str) {
         let done = Command::new("sh")
             .arg(SCRIPT)
             .arg(&self.folder)
-            .arg("restart")
+            .arg(action)
             .status()
             .expect("a shell");
-        assert!(done.success(), "PostgreSQL is restarted");
+        assert!(done.success(), "PostgreSQL: {action}");
     }
 }
 

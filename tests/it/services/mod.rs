@@ -1,9 +1,12 @@
 //! The system as it runs in production: several processes over services that we did not write.
 
+mod logs;
+mod metrics;
 mod objects;
 mod poison;
 mod provider;
 mod queues;
+mod stopping;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +17,7 @@ use std::{
 
 use api::auth::Role;
 use serde_json::{Value, json};
-use tests::{Client, Mood, Process, Services, Way, carry, muniment, stderr};
+use tests::{Client, For, Mood, Process, Services, Way, carry, muniment, stderr};
 
 /// Two APIs and three workers. The first API's address comes first.
 struct Fleet {
@@ -354,6 +357,8 @@ async fn one_trace_goes_through_api_queue_and_worker() {
     };
     let (url, sent) = collector().await;
     services.trace_to(url);
+    // Whatever is logged, traces are whole.
+    services.set(For::Both, "MUNIMENT_LOG", "warn".to_owned());
     let jobs = services.queue("jobs").await;
     let Some(fleet) = Fleet::over(services, &jobs, &jobs, None).await else {
         return;
@@ -392,29 +397,21 @@ async fn one_trace_goes_through_api_queue_and_worker() {
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // What Prometheus reads.
-    let metrics = owner.url().replace("/graphql", "/metrics");
-    let text = owner
-        .http()
-        .get(metrics)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    for name in [
-        "muniment_jobs{queue=\"jobs\",status=\"DEAD\"} 0",
-        "muniment_oldest_waiting_job_seconds{queue=\"jobs\"}",
-        "muniment_api_request_seconds{operation=\"completeUploads\"",
-    ] {
-        assert!(text.contains(name), "{name} is missing:\n{text}");
-    }
 }
 
 #[tokio::test]
 async fn what_is_not_ready_is_named_and_why_is_not() {
-    let Some(mut fleet) = Fleet::start_alone().await else {
+    let Some(services) = Services::start_alone().await else {
+        return;
+    };
+    let jobs = services.queue("jobs").await;
+    let (ocr, uploads) = (
+        services.queue("check-ocr").await,
+        services.queue("uploads").await,
+    );
+    let mut services = services;
+    services.set(For::Api, "MUNIMENT_CHECK_QUEUES", format!("OCR={ocr}"));
+    let Some(mut fleet) = Fleet::over(services, &jobs, &jobs, Some(&uploads)).await else {
         return;
     };
     let ready = |url: String| async move {
@@ -425,24 +422,45 @@ async fn what_is_not_ready_is_named_and_why_is_not() {
         )
     };
     let api = fleet.urls[0].replace("/graphql", "/readyz");
-    assert_eq!(
-        ready(api.clone()).await,
-        (
-            200,
-            json!({"database": true, "identity": true, "objects": true})
-        )
-    );
     let worker = fleet.workers[0].readyz();
-    let all = json!({"antivirus": true, "queue": true, "api": true});
-    assert_eq!(ready(worker.clone()).await, (200, all));
-    fleet.apis[0].kill();
+    let mut of_api = json!({
+        "database": true, "identity": true, "objects": true, "queue": true, "checkQueues": {"OCR": true},
+    });
+    let mut of_worker = json!({
+        "antivirus": true, "queue": true, "uploads": true, "objects": true, "identity": true, "api": true,
+    });
+    assert_eq!(ready(api.clone()).await, (200, of_api.clone()));
+    assert_eq!(ready(worker.clone()).await, (200, of_worker.clone()));
+
+    let gone = fleet.services.sqs().delete_queue().queue_url(&jobs);
+    gone.send().await.unwrap();
+    of_api["queue"] = false.into();
+    of_worker["queue"] = false.into();
+    assert_eq!(ready(api.clone()).await, (503, of_api.clone()));
+    assert_eq!(ready(worker.clone()).await, (503, of_worker.clone()));
+
+    fleet.services.forget_worker_token();
     fleet.services.stop_clamd();
-    let (status, body) = ready(worker).await;
-    assert_eq!(
-        (status, body),
-        (
-            503,
-            json!({"antivirus": false, "queue": true, "api": false})
-        )
-    );
+    of_worker["antivirus"] = false.into();
+    of_worker["identity"] = false.into();
+    assert_eq!(ready(worker.clone()).await, (503, of_worker.clone()));
+
+    fleet.services.stop_aws();
+    of_api["objects"] = false.into();
+    of_api["checkQueues"]["OCR"] = false.into();
+    of_worker["objects"] = false.into();
+    of_worker["uploads"] = false.into();
+    assert_eq!(ready(api.clone()).await, (503, of_api.clone()));
+    assert_eq!(ready(worker.clone()).await, (503, of_worker.clone()));
+
+    fleet.services.cluster().stop();
+    of_api["database"] = false.into();
+    assert_eq!(ready(api.clone()).await, (503, of_api));
+    // It answers all the same, and so the worker is not told of a database that it does not know.
+    let health = api.replace("/readyz", "/healthz");
+    assert_eq!(reqwest::get(health).await.unwrap().status(), 200);
+    assert_eq!(ready(worker.clone()).await, (503, of_worker.clone()));
+    fleet.apis[0].kill();
+    of_worker["api"] = false.into();
+    assert_eq!(ready(worker).await, (503, of_worker));
 }

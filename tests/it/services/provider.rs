@@ -149,7 +149,7 @@ async fn a_transfer_by_tokens_of_a_provider_whose_keys_are_rotated_ends_and_clam
 }
 
 /// Logs are JSON, line by line, and repeat neither tokens nor content.
-fn tells_no_secrets(log: &str, secrets: &[&str]) {
+pub(super) fn tells_no_secrets(log: &str, secrets: &[&str]) {
     assert!(!log.is_empty());
     for line in log.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
@@ -158,7 +158,7 @@ fn tells_no_secrets(log: &str, secrets: &[&str]) {
         assert!(!log.contains(secret), "a log repeats {secret}");
     }
     // Any JWT begins so, any presigned URL has that, and so do the files.
-    for part in ["eyJ", "X-Amz-Signature=", "line 1000"] {
+    for part in ["eyJ", "X-Amz-Signature", "muk_", "line 1000"] {
         assert!(!log.contains(part), "a log repeats {part}…: {log}");
     }
 }

@@ -15,6 +15,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
@@ -26,6 +27,16 @@ pub use copy::CopySettings;
 pub use error::ObjectError;
 pub(crate) use multipart::{Multipart, Part};
 pub(crate) use reader::ObjectReader;
+
+/// Whether the store answers, and takes our credentials. It is asked for the list of all buckets, because the
+/// worker is told of buckets only with its jobs: it may not see that list, so to be refused it is an answer.
+pub(crate) async fn answers(client: &Client) -> Result<(), ObjectError> {
+    match client.list_buckets().max_buckets(1).send().await {
+        Err(error) if error.code() == Some("AccessDenied") => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
 
 /// How objects are read.
 #[derive(Debug, Clone)]
