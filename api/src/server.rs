@@ -3,7 +3,7 @@
 //! Owns routes and what every answer passes through. Does not own what GraphQL does, or what is asked whether it is
 //! ready (`health`).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,

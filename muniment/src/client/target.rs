@@ -39,7 +39,12 @@ pub(crate) struct Target {
     token: Option<String>,
 
     /// File with that token, read again for each request: for tokens that last a minute, and that somebody renews
-    #[arg(long, value_name = "FILE", env = "MUNIMENT_TOKEN_FILE", group = "proof")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MUNIMENT_TOKEN_FILE",
+        group = "proof"
+    )]
     token_file: Option<PathBuf>,
 
     /// Data folder of the system that is started here

@@ -26,9 +26,10 @@ impl Token {
     pub(crate) fn given(text: &str) -> Result<Self, Failure> {
         match checked(text) {
             Some(token) => Ok(Self::Fixed(token)),
-            None => Err(
-                Failure::new(NO_TOKEN).hint("give it as `muniment token` prints it, in one line")
-            ),
+            None => {
+                Err(Failure::new(NO_TOKEN)
+                    .hint("give it as `muniment token` prints it, in one line"))
+            }
         }
     }
 
