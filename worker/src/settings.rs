@@ -182,12 +182,17 @@ pub const ROWS: &[Row] = &[
     row(
         "MUNIMENT_CLAMD",
         "none: nothing is scanned",
-        "`host:port` or the path of a socket; several with commas are tried in turn",
+        "`host:port` or the path of a socket; several with commas take turns, and one that gives trouble is asked last",
     ),
     row(
         "MUNIMENT_CLAMD_LIMIT",
         "`100MiB`",
         "the smallest of clamd's StreamMaxLength, MaxScanSize and MaxFileSize; larger files are INCONCLUSIVE",
+    ),
+    row(
+        "MUNIMENT_CLAMD_TIMEOUT",
+        "`150s`",
+        "how long clamd may take after the last byte, 1s to 1h: longer than its MaxScanTime (120 s unless set)",
     ),
     row(
         "MUNIMENT_PRONOM_SIGNATURES",
@@ -273,6 +278,9 @@ fn name(read: &mut Reader<'_>) -> String {
 /// Reads where clamd is.
 pub fn clamd(read: &mut Reader<'_>) -> Option<ClamdSettings> {
     let limit: Option<Bytes> = read.bytes("MUNIMENT_CLAMD_LIMIT").optional();
+    let verdict = read.duration("MUNIMENT_CLAMD_TIMEOUT");
+    let verdict = verdict.within(Duration::from_secs(1)..=Duration::from_hours(1));
+    let verdict = verdict.optional();
     let text = read.string("MUNIMENT_CLAMD").optional()?;
     match addresses(&text) {
         Ok(addresses) => {
@@ -280,6 +288,7 @@ pub fn clamd(read: &mut Reader<'_>) -> Option<ClamdSettings> {
             if let Some(limit) = limit {
                 settings.limit = limit.0;
             }
+            settings.verdict_timeout = verdict.unwrap_or(settings.verdict_timeout);
             Some(settings)
         }
         Err(problem) => {

@@ -77,7 +77,7 @@ async fn nothing_that_is_logged_at_any_level_is_a_secret() {
     services.set(For::Both, "MUNIMENT_S3_ENDPOINT", store.url().to_owned());
     let jobs = services.queue("jobs").await;
     let uploads = services.queue("uploads").await;
-    services.announce_uploads(&uploads).await;
+    services.announce_uploads(&uploads, Way::Queue).await;
     let Some(mut fleet) = Fleet::over(services, &jobs, &jobs, Some(&uploads)).await else {
         return;
     };

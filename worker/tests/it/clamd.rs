@@ -313,6 +313,30 @@ async fn addresses_are_tried_in_turn() {
 }
 
 #[tokio::test]
+async fn one_that_hangs_in_scanning_is_asked_last_and_the_others_take_turns() {
+    let (hanging, first) = listen().await;
+    let (second_listener, second) = listen().await;
+    let (third_listener, third) = listen().await;
+    let clamd = Clamd::new(settings(vec![first, second, third]));
+    let one = tokio::select! {
+        scan = scan(clamd.clone(), SIZE, SIZE) => scan,
+        _ = serve(&hanging, Act::Hang) => unreachable!("it hangs"),
+    };
+    assert!(matches!(one.verdict, Verdict::Unavailable(_)), "{one:?}");
+    let ok = Act::Say("2: stream: OK\0");
+    for listener in [
+        &second_listener,
+        &third_listener,
+        &second_listener,
+        &second_listener,
+        &third_listener,
+    ] {
+        let (scan, _) = tokio::join!(scan(clamd.clone(), SIZE, SIZE), serve(listener, ok));
+        assert_eq!(scan.verdict, Verdict::Clean);
+    }
+}
+
+#[tokio::test]
 async fn where_no_clamd_listens_nothing_is_clean() {
     let (dead, address) = listen().await;
     drop(dead);

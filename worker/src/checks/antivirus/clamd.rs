@@ -12,13 +12,15 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use runtime::backoff::{self, Policy};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::reply::{self, NAME};
 use super::{Blocks, EngineInfo, Scan, Scanner, Verdict};
@@ -28,6 +30,9 @@ const LONGEST_REPLY: usize = 4096;
 
 /// How long the reason for a broken pipe is waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long an address that gave trouble is asked last.
+const TROUBLE: Duration = Duration::from_secs(30);
 
 /// Where a clamd listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +46,7 @@ pub enum ClamdAddress {
 /// How clamd is spoken to.
 #[derive(Debug, Clone)]
 pub struct ClamdSettings {
-    /// Tried in turn.
+    /// They take turns; one that gave trouble is asked last for a while.
     pub addresses: Vec<ClamdAddress>,
     /// clamd looks at no more than this of a stream: the smallest of its `StreamMaxLength`,
     /// `MaxScanSize` and `MaxFileSize`.
@@ -50,7 +55,8 @@ pub struct ClamdSettings {
     pub connect_timeout: Duration,
     /// How long clamd may take no bytes.
     pub stall_timeout: Duration,
-    /// How long clamd may take after the last byte. Its own `MaxScanTime` is 120 s.
+    /// How long clamd may take after the last byte. Longer than its own `MaxScanTime` (120 s unless set), so that
+    /// it says itself what it did not look at.
     pub verdict_timeout: Duration,
     /// How often all addresses are tried, and how far apart.
     pub retry: Policy,
@@ -78,6 +84,46 @@ impl ClamdSettings {
 #[derive(Debug, Clone)]
 pub struct Clamd {
     settings: ClamdSettings,
+    turns: Arc<Turns>,
+}
+
+/// Whose turn it is, of the addresses.
+#[derive(Debug)]
+struct Turns {
+    next: AtomicUsize,
+    /// Until when each is asked last, because it gave trouble.
+    trouble: Vec<Mutex<Option<Instant>>>,
+}
+
+impl Turns {
+    fn new(addresses: usize) -> Self {
+        Self {
+            next: AtomicUsize::new(0),
+            trouble: (0..addresses).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// All of them, in the order in which they are to be asked now.
+    fn order(&self) -> Vec<usize> {
+        let (count, now) = (self.trouble.len(), Instant::now());
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut order: Vec<usize> = (0..count).map(|nth| (first + nth) % count).collect();
+        order.sort_by_key(|address| self.until(*address).is_some_and(|until| now < until));
+        order
+    }
+
+    fn until(&self, address: usize) -> Option<Instant> {
+        *self.trouble[address]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gave_trouble(&self, address: usize) {
+        let mut until = self.trouble[address]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + TROUBLE);
+    }
 }
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -87,23 +133,34 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 struct Session {
     wire: Box<dyn Wire>,
     engine: EngineInfo,
+    /// At which of the addresses.
+    address: usize,
 }
 
 impl Clamd {
-    /// Speaks to the first of the addresses that answers.
+    /// Speaks to the addresses in turn, and to the next where one does not answer.
     pub fn new(settings: ClamdSettings) -> Self {
-        Self { settings }
+        let turns = Arc::new(Turns::new(settings.addresses.len()));
+        Self { settings, turns }
     }
 
     async fn connect(&self) -> Result<Session, String> {
         let connect = || async {
             let mut problem = "no address of clamd is configured".to_owned();
-            for address in &self.settings.addresses {
+            for nth in self.turns.order() {
+                let address = &self.settings.addresses[nth];
                 match timeout(self.settings.connect_timeout, greet(address)).await {
-                    Ok(Ok(session)) => return Ok(session),
+                    Ok(Ok((wire, engine))) => {
+                        return Ok(Session {
+                            wire,
+                            engine,
+                            address: nth,
+                        });
+                    }
                     Ok(Err(error)) => problem = error.to_string(),
                     Err(_) => "it did not answer in time".clone_into(&mut problem),
                 }
+                self.turns.gave_trouble(nth);
                 tracing::warn!(?address, problem, "clamd was not reached");
             }
             Err(problem)
@@ -214,6 +271,10 @@ impl Scanner for Clamd {
             }
         };
         let (verdict, bytes_looked) = self.ask(&mut *session.wire, size, blocks).await;
+        if matches!(verdict, Verdict::Unavailable(_)) {
+            // The next attempt goes to another, if there is one.
+            self.turns.gave_trouble(session.address);
+        }
         Scan {
             verdict,
             engine: session.engine,
@@ -239,7 +300,7 @@ fn unknown() -> EngineInfo {
 }
 
 /// Opens a session, in which the first answer is the version: of the engine that is going to scan.
-async fn greet(address: &ClamdAddress) -> io::Result<Session> {
+async fn greet(address: &ClamdAddress) -> io::Result<(Box<dyn Wire>, EngineInfo)> {
     let mut wire: Box<dyn Wire> = match address {
         ClamdAddress::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;
@@ -258,7 +319,7 @@ async fn greet(address: &ClamdAddress) -> io::Result<Session> {
     let reply = read_reply(&mut *wire).await?;
     let engine = reply::read_version(&reply)
         .ok_or_else(|| io::Error::other("what answers there is not clamd"))?;
-    Ok(Session { wire, engine })
+    Ok((wire, engine))
 }
 
 /// Reads up to the zero byte that ends a reply, or to the end. An end before any byte is an error.
