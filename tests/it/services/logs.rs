@@ -5,7 +5,7 @@ use std::process::Command;
 use api::auth::Role;
 use serde_json::{Value, json};
 use tests::{
-    Client, For, Services,
+    Client, For, Services, Way,
     faults::{Proxy, Rates, SLOW_DOWN},
     program, stderr, stdout,
 };
