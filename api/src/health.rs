@@ -7,7 +7,7 @@
 //! is only in the log. `/healthz` asks nobody else: database, object store, queues and provider are shared by all
 //! processes, so another process in place of this one would be no better off.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -18,13 +18,10 @@ use axum::{
 };
 use contract::messages::JOBS_QUEUE;
 use futures::future::join_all;
-use runtime::telemetry::measures;
+use runtime::health::{self, answers};
 use serde_json::json;
 
 use crate::{App, auth::token::TokenVerifier, queue::Queues};
-
-/// How long a part may take to say that it is ready.
-const READY: Duration = Duration::from_secs(3);
 
 /// What is asked whether it is ready.
 #[derive(Clone)]
@@ -42,7 +39,7 @@ pub(crate) fn router(health: Health) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(health::metrics))
         .with_state(health)
 }
 
@@ -77,28 +74,14 @@ async fn readyz(State(health): State<Health>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// Whether a part answers in time. Why not, is in the log.
-async fn answers<T, E: Debug>(part: &str, asked: impl Future<Output = Result<T, E>>) -> bool {
-    match tokio::time::timeout(READY, asked).await {
-        Ok(Ok(_)) => return true,
-        Ok(Err(error)) => tracing::warn!(part, ?error, "not ready"),
-        Err(_) => tracing::warn!(part, "not ready: it does not answer in time"),
-    }
-    false
-}
-
-async fn metrics() -> Response {
-    match measures::text() {
-        Some(text) => text.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
+    use std::time::Duration;
+
     use async_trait::async_trait;
     use axum::body::to_bytes;
+    use runtime::health::READY;
     use runtime::queue::{Depth, Outgoing, Queue, QueueError, Receipt, Received};
     use serde_json::Value;
 

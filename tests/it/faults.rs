@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tests::{
-    faults::{Options, run, run_arrows},
+    faults::{KILLS, Options, run, run_arrows},
     sized,
 };
 
@@ -41,8 +41,9 @@ async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_at_each_arrow_of_the_flow_loses_and_doubles_nothing() {
-    if let Some(outcome) = run_arrows(1).await {
+async fn a_kill_at_an_arrow_of_the_flow_loses_and_doubles_nothing() {
+    let kills = sized("MUNIMENT_TEST_ARROWS", 12, KILLS as u64);
+    if let Some(outcome) = run_arrows(1, usize::try_from(kills).unwrap()).await {
         eprintln!("{outcome}");
         assert!(outcome.violations().is_empty(), "{outcome}");
     }

@@ -9,7 +9,7 @@
 //! is ready: what both need, the worker asks itself, and what only the API needs is named there. Else one dead database
 //! would be told once for each worker, as something that is wrong with it.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -18,14 +18,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use runtime::{queue::Queue, shutdown::Shutdown, telemetry::measures};
+use runtime::{
+    health::{self, answers},
+    queue::Queue,
+    shutdown::Shutdown,
+    telemetry::measures,
+};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{checks::antivirus::Scanner, client::TokenSource, objects};
-
-/// How long a part may take to say that it is ready.
-const READY: Duration = Duration::from_secs(3);
 
 /// What is asked whether it is ready.
 #[derive(Clone)]
@@ -51,7 +53,7 @@ pub async fn serve(listener: TcpListener, health: Health, shutdown: &Shutdown) {
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(health::metrics))
         .with_state(health);
     let stop = shutdown.soft().clone();
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
@@ -102,27 +104,13 @@ async fn readyz(State(health): State<Health>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// Whether a part answers in time. Why not, is in the log.
-async fn answers<T, E: Debug>(part: &str, asked: impl Future<Output = Result<T, E>>) -> bool {
-    match tokio::time::timeout(READY, asked).await {
-        Ok(Ok(_)) => return true,
-        Ok(Err(error)) => tracing::warn!(part, ?error, "not ready"),
-        Err(_) => tracing::warn!(part, "not ready: it does not answer in time"),
-    }
-    false
-}
-
-async fn metrics() -> Response {
-    match measures::text() {
-        Some(text) => text.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may")]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
 
     use async_trait::async_trait;
     use axum::body::to_bytes;

@@ -11,6 +11,7 @@ pub mod aws;
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod health;
 pub mod http;
 pub mod ids;
 pub mod net;

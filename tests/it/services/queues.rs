@@ -113,17 +113,20 @@ async fn a_further_check_has_a_queue_of_its_own_and_is_reported_by_its_own_servi
     let work = &claim["work"];
     assert_eq!(work["checks"], json!([{"kind": "OCR", "run": 1}]));
     let (bucket, key) = (&work["object"]["bucket"], &work["object"]["key"]);
-    let bytes = fleet
-        .services
-        .read(bucket.as_str().unwrap(), key.as_str().unwrap());
-    assert_eq!(bytes.await.as_deref(), Some(b"a".as_slice()));
+    let get = fleet.services.s3().get_object();
+    let get = get
+        .bucket(bucket.as_str().unwrap())
+        .key(key.as_str().unwrap());
+    let object = get.send().await.unwrap();
+    let etag = object.e_tag.clone();
+    assert_eq!(object.body.collect().await.unwrap().to_vec(), b"a");
     let report = "mutation($r: CheckReportInput!) { reportChecks(input: {reports: [$r]}) { outcomes { status } } }";
     let result = json!({
         "kind": "OCR", "run": 1, "status": "PASSED", "bytesLooked": "1", "engine": "reader", "engineVersion": "1",
         "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:01Z",
     });
     let told = json!({"r": {
-        "jobId": job, "leaseToken": claim["lease"]["token"], "objectEtag": work["object"]["etag"], "results": [result],
+        "jobId": job, "leaseToken": claim["lease"]["token"], "objectEtag": etag, "results": [result],
     }});
     let reported = service.send(report, told).await;
     let outcome = &reported.ok()["reportChecks"]["outcomes"][0];

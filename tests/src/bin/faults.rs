@@ -4,7 +4,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
-use tests::faults::{Options, conclude, run, run_arrows};
+use tests::faults::{KILLS, Options, conclude, run, run_arrows};
 
 /// How long each fault has to come once.
 const ROUND: Duration = Duration::from_secs(12);
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let outcomes = (cli.seed..cli.seed.saturating_add(cli.seeds)).map(|seed| {
         runtime.block_on(async {
             if cli.arrows {
-                run_arrows(seed).await
+                run_arrows(seed, KILLS).await
             } else {
                 let round = ROUND;
                 run(Options { seed, files, round }).await

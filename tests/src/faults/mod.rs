@@ -33,6 +33,7 @@ use self::{
 };
 
 pub use self::{
+    arrows::KILLS,
     audit::Audit,
     proxy::{Blow, Hook, Proxy, Rates, SLOW_DOWN, Strike, Struck, When},
 };
@@ -178,16 +179,17 @@ pub async fn run(options: Options) -> Option<Outcome> {
     Some(judge(fleet, &depositor, deposited, done).await)
 }
 
-/// Kills at each arrow of the flow, one after another; `None` where a service is not installed, which was said.
-pub async fn run_arrows(seed: u64) -> Option<Outcome> {
+/// Kills at so many arrows of the flow ([`KILLS`]: at each, before and after), one after another; `None` where a service
+/// is not installed, which was said.
+pub async fn run_arrows(seed: u64, kills: usize) -> Option<Outcome> {
     let (mut fleet, began) = (start(seed).await?, Instant::now());
     let of = |role| Depositor::new(fleet.client(role), seed, 0, Duration::ZERO);
     let (depositor, archivist) = (of(Role::Contributor), of(Role::Archivist));
-    let (deposited, missing) = match arrows::all(&mut fleet, &depositor, &archivist).await {
+    let (deposited, missing) = match arrows::some(kills, &mut fleet, &depositor, &archivist).await {
         Ok((transfer, missing)) => (Ok(depositor.deposited(transfer, 0)), missing),
         Err(problem) => (Err(problem), Vec::new()),
     };
-    let kills = arrows::KILLS - missing.len();
+    let kills = kills - missing.len();
     let done = Done {
         seed,
         began,

@@ -5,8 +5,8 @@
 //! database (the API).
 //!
 //! Always: no place, no receive; each message is settled alone; a message is deleted only when it
-//! says nothing, when there is nothing to do, or when its job returned `Ok` or was reported as
-//! failed; after the soft signal nothing is received.
+//! says nothing or nothing new, when there is nothing to do now, or when its job returned `Ok` or was
+//! reported as failed; after the soft signal nothing is received.
 
 mod deletions;
 mod lease;
@@ -156,13 +156,15 @@ impl Consumer {
     }
 
     /// The jobs that the messages name, each once. A message that says nothing would come again
-    /// for ever, so it is deleted; a job that is named twice leaves the second message for later.
+    /// for ever, so it is deleted; of a job that is named twice one message is enough.
     async fn decode(&self, received: Vec<Received>) -> Vec<Message> {
         let mut messages: Vec<Message> = Vec::new();
-        let mut empty = Vec::new();
+        let mut superfluous = Vec::new();
         for message in received {
             match JobMessage::decode(&message.body) {
-                Ok(decoded) if messages.iter().any(|one| one.job == decoded.job_id) => {}
+                Ok(decoded) if messages.iter().any(|one| one.job == decoded.job_id) => {
+                    superfluous.push(message.receipt);
+                }
                 Ok(decoded) => messages.push(Message {
                     job: decoded.job_id,
                     receipt: message.receipt,
@@ -172,11 +174,11 @@ impl Consumer {
                 Err(error) => {
                     tracing::error!(%error, bytes = message.body.len(), "a message that says nothing");
                     metrics::counter!("muniment_worker_undecodable_messages_total").increment(1);
-                    empty.push(message.receipt);
+                    superfluous.push(message.receipt);
                 }
             }
         }
-        self.delete(&empty).await;
+        self.delete(&superfluous).await;
         messages
     }
 

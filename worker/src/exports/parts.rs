@@ -133,6 +133,18 @@ mod tests {
     const GIB: u64 = 1024 * MIB;
 
     #[test]
+    fn what_is_held_of_a_package_is_bounded_and_constant_up_to_70_gib() {
+        // One part is filled, one waits, and some are under way.
+        let held = |archive_len: u64| {
+            let size = part_size(archive_len, 8 * 1024 * 1024).ok()?;
+            Some(size as u64 * (2 + parallel(size, 3) as u64) / MIB)
+        };
+        assert_eq!(held(1), Some(40));
+        assert_eq!(held(70 * GIB), Some(40));
+        assert_eq!(held(5 * 1024 * GIB), Some(1749));
+    }
+
+    #[test]
     fn the_parts_under_way_do_not_grow_with_the_package() {
         for (archive_len, expected) in [
             (0, 3),

@@ -12,6 +12,7 @@ mod panics;
 pub mod trace;
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry_sdk::trace::Tracer;
 use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
@@ -88,6 +89,7 @@ pub fn init(
         build(None)
     });
     built?.try_init().map_err(|_| TelemetryError::Twice)?;
+    NO_LINES.store(filter.is_some_and(lets_nothing_through), Ordering::Relaxed);
     panics::log();
     problem.map_or(Ok(traces), Err)
 }
@@ -95,11 +97,18 @@ pub fn init(
 /// Says why a program did not start or did not end well, as a line of the log, also where none are wanted: nobody
 /// would know why it is gone.
 pub fn failed(program: &str, error: &str) {
-    if tracing::enabled!(Level::ERROR) {
-        tracing::error!(program, error, "it could not be carried out");
-    } else {
+    if NO_LINES.load(Ordering::Relaxed) {
         eprintln!("{program}: {error}");
+    } else {
+        tracing::error!(program, error, "it could not be carried out");
     }
+}
+
+/// Whether the filter lets no line through.
+static NO_LINES: AtomicBool = AtomicBool::new(false);
+
+fn lets_nothing_through(filter: &str) -> bool {
+    EnvFilter::try_new(filter).is_ok_and(|filter| filter.max_level_hint() == Some(LevelFilter::OFF))
 }
 
 fn subscriber<W>(
