@@ -138,20 +138,19 @@ async fn follow(app: &App, quiet: Duration) -> Result<(), sqlx::Error> {
     changes.announce(Change::Missed);
     loop {
         let mut next = pin!(listener.try_recv());
-        let heard_of = match timeout(quiet, &mut next).await {
-            Ok(heard_of) => heard_of,
-            Err(_) => {
-                let call = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL);
-                let call = call.bind(changes.process.to_string()).execute(pool);
-                let Ok(called) = timeout(quiet, call).await else {
-                    return Ok(());
-                };
-                called?;
-                let Ok(heard_of) = timeout(quiet, next).await else {
-                    return Ok(());
-                };
-                heard_of
-            }
+        let heard_of = if let Ok(heard_of) = timeout(quiet, &mut next).await {
+            heard_of
+        } else {
+            let call = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL);
+            let call = call.bind(changes.process.to_string()).execute(pool);
+            let Ok(called) = timeout(quiet, call).await else {
+                return Ok(());
+            };
+            called?;
+            let Ok(heard_of) = timeout(quiet, next).await else {
+                return Ok(());
+            };
+            heard_of
         };
         // `None`: the connection was lost, and with it what came meanwhile.
         let Some(notification) = heard_of? else {

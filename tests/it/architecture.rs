@@ -180,8 +180,8 @@ fn no_function_asks_the_object_store_while_it_has_a_transaction_open() {
                 continue;
             }
             asked += 1;
-            let begin = text[..at].rfind("fn ").unwrap();
-            let before = &text[begin..at];
+            let function = text[..at].rfind("fn ").unwrap();
+            let before = &text[function..at];
             let signature = &before[..before.find('{').unwrap_or(before.len())];
             let begun = [".begin(", ".begin_internal("]
                 .iter()

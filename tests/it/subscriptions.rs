@@ -490,6 +490,10 @@ async fn a_task_that_is_taken_away_is_not_watched_any_more() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, of what is seen and what is not"
+)]
 async fn what_leaves_accepted_is_not_watched_any_more_by_whoever_reads_only_that() {
     let world = World::embedded().await;
     let (owner, reader, archivist) = (world.contributor(), world.reader(), world.archivist());

@@ -66,7 +66,7 @@ pub enum Way {
     Queue,
     /// S3 publishes in a topic of SNS, which the queue subscribes to.
     Topic,
-    /// S3 tells EventBridge, and a rule has the queue as its target.
+    /// S3 tells `EventBridge`, and a rule has the queue as its target.
     EventBridge,
 }
 

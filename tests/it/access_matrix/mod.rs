@@ -179,7 +179,7 @@ async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &
         // Who claims an export has all events put into the tree.
         let held = calls::held(world, &export).await;
         let size = tree_size(world).await;
-        for role in 0..ROLES.len() {
+        for (role, name) in ROLES.iter().enumerate() {
             let (client, asked) = (
                 client_of(world, role, Duration::from_hours(1)),
                 (role, body),
@@ -187,7 +187,7 @@ async fn queries(matrix: &mut Matrix<'_>, schema: &Schema, world: &World, all: &
             for (ty, id) in &nodes {
                 node(matrix, schema, &client, asked, ty, id).await;
             }
-            if ROLES[role] == "READER" {
+            if *name == "READER" {
                 let query = format!("{{ viewer {} }}", schema.all_of("Viewer"));
                 let bearer = &holdings.bearer;
                 ask(matrix, bearer, asked, "Query", "viewer", &query, json!({})).await;

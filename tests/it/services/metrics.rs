@@ -1,5 +1,11 @@
 //! What Prometheus reads of the real processes.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    reason = "what is counted are whole numbers, which floats hold exactly"
+)]
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -31,6 +37,10 @@ async fn figures(url: &str) -> BTreeMap<String, f64> {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one transfer, and all that is said of it"
+)]
 async fn what_is_counted_and_timed_is_what_has_happened() {
     const FILES: [(&str, &[u8]); 3] = [("a.txt", b"a"), ("b.txt", b"bcd"), ("c.txt", b"efghi")];
     let Some(services) = Services::start().await else {

@@ -66,9 +66,9 @@ async fn messages_of_a_job_that_another_worker_has_are_deleted_and_never_dead_le
     let message = take(&fleet.services, &announced).await;
     claim(&fleet.client(0, Role::Worker), &message).await;
     for _ in 0..10 {
-        let send = fleet.services.sqs().send_message().queue_url(&jobs);
-        let sent = send.message_body(message.body().unwrap()).send().await;
-        sent.unwrap();
+        let copy = fleet.services.sqs().send_message().queue_url(&jobs);
+        let copy = copy.message_body(message.body().unwrap());
+        copy.send().await.unwrap();
     }
     let began = Instant::now();
     while depth(&fleet.services, &jobs).await > 0 {

@@ -309,7 +309,7 @@ pub(super) async fn some(
     for nth in 0..kills {
         let moment = nth * KILLS / kills;
         let arrow = &ARROWS[moment / 2];
-        let when = if moment % 2 == 0 {
+        let when = if moment.is_multiple_of(2) {
             When::Before
         } else {
             When::After

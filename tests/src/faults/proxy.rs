@@ -60,6 +60,9 @@ pub enum When {
 /// What happens; answers whether it did.
 pub type Blow = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// Whether a request, of which the body is known, is meant.
+type Recognise = Box<dyn Fn(&Parts, &[u8]) -> bool + Send>;
+
 /// What happens at requests of a kind.
 pub struct Strike {
     /// When.
@@ -67,7 +70,7 @@ pub struct Strike {
     /// At each of them, not only at the first.
     pub again: bool,
     /// Whether a request is of the kind.
-    pub is_it: Box<dyn Fn(&Parts, &[u8]) -> bool + Send>,
+    pub is_it: Recognise,
     /// What happens.
     pub blow: Blow,
 }

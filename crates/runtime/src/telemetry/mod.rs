@@ -83,10 +83,10 @@ pub fn init(
         Traces::default()
     });
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let build = |filter| subscriber(format, filter, colour, std::io::stderr, traces.tracer());
-    let built = build(filter).or_else(|error| {
+    let with = |filter| subscriber(format, filter, colour, std::io::stderr, traces.tracer());
+    let built = with(filter).or_else(|error| {
         problem = Some(error);
-        build(None)
+        with(None)
     });
     built?.try_init().map_err(|_| TelemetryError::Twice)?;
     NO_LINES.store(filter.is_some_and(lets_nothing_through), Ordering::Relaxed);
