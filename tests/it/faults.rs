@@ -11,7 +11,7 @@ use tests::{
 const ROUND: Duration = Duration::from_secs(6);
 
 async fn holds(seed: u64) {
-    let files = sized("MUNIMENT_TEST_FAULT_FILES", 60, 1_000);
+    let files = sized("MUNIMENT_TEST_FAULT_FILES", 40, 1_000);
     let Some(outcome) = run(Options {
         seed,
         files: usize::try_from(files).unwrap(),
@@ -42,7 +42,7 @@ async fn nothing_is_lost_doubled_or_unchecked_under_the_faults_of_seed_3() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_an_arrow_of_the_flow_loses_and_doubles_nothing() {
-    let kills = sized("MUNIMENT_TEST_ARROWS", 12, KILLS as u64);
+    let kills = sized("MUNIMENT_TEST_ARROWS", 8, KILLS as u64);
     if let Some(outcome) = run_arrows(1, usize::try_from(kills).unwrap()).await {
         eprintln!("{outcome}");
         assert!(outcome.violations().is_empty(), "{outcome}");

@@ -122,7 +122,7 @@ async fn a_further_check_has_a_queue_of_its_own_and_is_reported_by_its_own_servi
     assert_eq!(object.body.collect().await.unwrap().to_vec(), b"a");
     let report = "mutation($r: CheckReportInput!) { reportChecks(input: {reports: [$r]}) { outcomes { status } } }";
     let result = json!({
-        "kind": "OCR", "run": 1, "status": "PASSED", "bytesLooked": "1", "engine": "reader", "engineVersion": "1",
+        "kind": "OCR", "run": 1, "status": "PASSED", "bytesLooked": 1, "engine": "reader", "engineVersion": "1",
         "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:01Z",
     });
     let told = json!({"r": {
