@@ -6,7 +6,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contract::{CheckId, JobId};
+use contract::{CheckId, JobId, messages::JOBS_QUEUE};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -337,9 +337,11 @@ impl Desk {
             self.jobs.insert(done.id, done);
         }
         let (version, disposition) =
-            settle(unit, version, (revision, rules), checks, Some(&grant)).await?;
+            settle(unit, version, (revision, rules), checks, grant.as_ref()).await?;
         let mut answer = Reported::applied(id).of_version(version.status);
-        if let (Some(job), Some(work)) = (disposition, disposition_work(unit.app(), &version)) {
+        if let (Some(job), Some(work), Some(grant)) =
+            (disposition, disposition_work(unit.app(), &version), grant)
+        {
             let lease = Lease::new(&grant, 1, i32::from(unit.app().limits().attempts));
             let answered = Answer::Claimed(lease, Box::new(work));
             answer.next = Some(Claim {
@@ -405,14 +407,18 @@ pub(super) fn keep_format(version: &mut Version, rules: &Rules, result: &CheckRe
     }
 }
 
-/// A lease about as long as the one that the reporter has.
-fn next_grant(job: &Job, now: DateTime<Utc>) -> Grant {
+/// A lease about as long as the one that the reporter has. `None`: it is a service of further checks, which moves no
+/// bytes; the move is announced to those that do.
+fn next_grant(job: &Job, now: DateTime<Utc>) -> Option<Grant> {
+    if job.queue != JOBS_QUEUE {
+        return None;
+    }
     let left = job
         .lease_expires_at
         .and_then(|until| (until - now).to_std().ok())
         .unwrap_or_default();
     let worker = job.worker.as_deref().unwrap_or_default();
-    Grant::new(worker, now, left.clamp(SHORTEST, LONGEST))
+    Some(Grant::new(worker, now, left.clamp(SHORTEST, LONGEST)))
 }
 
 /// The disposition that was answered before, for a worker that never heard the answer.

@@ -1,6 +1,10 @@
 //! Results from workers, each told at least twice.
 
-use contract::checks::{ANTIVIRUS, CHECKSUM, FORMAT};
+use contract::{
+    JobId,
+    checks::{ANTIVIRUS, CHECKSUM, FORMAT},
+    messages::JOBS_QUEUE,
+};
 
 use crate::{
     Error,
@@ -20,6 +24,33 @@ use crate::{
     testing::archivist,
     versions::{self, Disposition, Outcome, Status},
 };
+
+#[tokio::test]
+async fn a_service_of_further_checks_whose_result_is_the_last_is_not_given_the_move() {
+    let shop = Shop::with_rules(|mut rules: Rules| {
+        rules.required_checks.push("OCR".into());
+        rules
+    })
+    .await;
+    let version = shop.uploaded("a.pdf").await;
+    let jobs = shop.open(version.id, Kind::Check).await;
+    for (queue, results) in [
+        (JOBS_QUEUE, all_passed(&version)),
+        ("OCR", vec![passed(&version, "OCR")]),
+    ] {
+        let job = jobs.iter().find(|job| job.queue == queue).expect("a job");
+        let held = shop.hold(JobId(job.id)).await;
+        let answer = shop.report(&held, results).await;
+        assert_eq!(answer.status, ReportStatus::Applied, "{queue}");
+        assert!(answer.next.is_none(), "{queue}");
+    }
+    let moves = shop.open(version.id, Kind::Disposition).await;
+    let states: Vec<_> = moves
+        .iter()
+        .map(|job| (job.queue.as_str(), job.status))
+        .collect();
+    assert_eq!(states, [(JOBS_QUEUE, JobStatus::Ready)]);
+}
 
 #[tokio::test]
 async fn good_results_are_followed_by_a_move_under_a_lease() {
