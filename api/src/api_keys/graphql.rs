@@ -93,7 +93,7 @@ impl ApiKeyObject {
 /// A new API key.
 #[derive(InputObject)]
 pub struct CreateApiKeyInput {
-    /// The same key replays the first answer, without the token.
+    /// The same key replays the first answer for 30 days, without the token.
     client_mutation_key: Option<String>,
     /// What it is for: 1 to 200 characters.
     name: String,

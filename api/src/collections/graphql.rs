@@ -274,7 +274,7 @@ impl PolicyInput {
 /// A new collection.
 #[derive(InputObject)]
 pub struct CreateCollectionInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// Unique: 1 to 64 letters, digits, or - _ . /
     code: String,

@@ -185,7 +185,7 @@ impl TaskFilter {
 /// A new task.
 #[derive(InputObject)]
 pub struct AddTaskInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// On what.
     record_id: ID,
@@ -230,7 +230,7 @@ pub struct SetTaskStatusInput {
 /// A new comment.
 #[derive(InputObject)]
 pub struct AddCommentInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// On what.
     task_id: ID,

@@ -266,7 +266,7 @@ pub async fn list_transfers(
 /// A new transfer.
 #[derive(InputObject)]
 pub struct OpenTransferInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// Where it belongs.
     collection: CollectionBy,

@@ -172,7 +172,7 @@ pub struct RerunChecksInput {
     version_ids: Vec<ID>,
     /// Only these kinds; by default all that the policy needs.
     kinds: Option<Vec<String>>,
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
 }
 

@@ -200,7 +200,7 @@ impl ExportSelection {
 /// A package to be.
 #[derive(InputObject)]
 pub struct RequestExportInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// What is to be packed.
     selection: ExportSelection,

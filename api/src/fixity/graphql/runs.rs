@@ -182,7 +182,7 @@ impl FixitySelection {
 /// What is to be verified at once.
 #[derive(InputObject)]
 pub(crate) struct VerifyNowInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// What is to be verified.
     selection: FixitySelection,

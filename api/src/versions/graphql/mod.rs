@@ -312,7 +312,7 @@ pub async fn list_versions(
 /// A new version of a record.
 #[derive(InputObject)]
 pub struct AddVersionInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// Of which record.
     record_id: ID,
@@ -334,7 +334,7 @@ pub struct AddVersionPayload {
 /// An old version to make the newest.
 #[derive(InputObject)]
 pub struct RestoreVersionInput {
-    /// The same key replays the first answer.
+    /// The same key replays the first answer for 30 days.
     client_mutation_key: Option<String>,
     /// Which; it is ACCEPTED.
     version_id: ID,
