@@ -15,7 +15,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/usr/local/cargo/git \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --workspace --bins \
+    cargo build --release --locked -p muniment -p api -p worker --bins \
     && install -D -t /out target/release/muniment target/release/muniment-api target/release/muniment-worker \
     && strip /out/*
 

@@ -24,7 +24,7 @@ pub struct Config {
     /// How long running jobs may go on after the worker was told to stop. Cleaning up and handing
     /// them back takes 15 s more at most, and what drains the process must wait for both.
     pub grace: Duration,
-    /// How long a job waits, before it is handed back, that there is no room for.
+    /// How long a job waits, before it is handed back, that there is no room or no object store for.
     pub not_now: Duration,
     /// How the API is spoken to.
     pub api: ApiSettings,

@@ -12,7 +12,8 @@ pub(crate) enum JobError {
     /// It may go better another time.
     #[error("{0}")]
     Retry(String),
-    /// There is no room for it now, which is no fault of the job: it is handed back after a while.
+    /// There is no room for it now, or no object store, which is no fault of the job: it is handed back after a
+    /// while.
     #[error("{0}")]
     NotNow(String),
     /// It will not.

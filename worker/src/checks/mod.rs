@@ -4,7 +4,7 @@
 //! and the report. Does not own what follows from a result: the API decides.
 //!
 //! Always: an object that could not be read, or an engine that did not answer, is reported as such
-//! only when no attempt is left;
+//! only when no attempt is left, and never while the store answers nobody;
 //! a report carries the `ETag` of the content that was seen.
 
 pub mod antivirus;
@@ -58,7 +58,9 @@ pub(crate) async fn run(
                 object_etag: seen.etag,
             }
         }
-        Err(error @ PassError::Unreadable(_)) if lease.is_last_attempt() => {
+        Err(error @ PassError::Unreadable(_))
+            if lease.is_last_attempt() && !deps.objects.are_away().await =>
+        {
             let engines = Engines {
                 format: format::engine(deps.signatures),
                 antivirus: no_engine(),

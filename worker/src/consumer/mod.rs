@@ -6,7 +6,8 @@
 //!
 //! Always: no place, no receive; each message is settled alone; a message is deleted only when it
 //! says nothing or nothing new, when there is nothing to do now, or when its job returned `Ok` or was
-//! reported as failed; after the soft signal nothing is received.
+//! reported as failed; after the soft signal no receive begins, and what one brings that was under way is handed
+//! back at once.
 
 mod deletions;
 mod lease;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use contract::JobId;
 use contract::messages::JobMessage;
 use runtime::backoff::Policy;
-use runtime::queue::{MAX_BATCH, Queue, Receipt, Received};
+use runtime::queue::{MAX_BATCH, MAX_WAIT, Queue, QueueError, Receipt, Received};
 use runtime::shutdown::Shutdown;
 use runtime::telemetry::trace;
 use tokio_util::task::TaskTracker;
@@ -40,6 +41,9 @@ const PATIENCE: Policy = Policy {
     cap: Duration::from_secs(30),
     attempts: NonZeroU32::MAX,
 };
+
+/// How long a receive may take that was under way when the worker was told to stop.
+const LAST_RECEIVE: Duration = MAX_WAIT.saturating_add(Duration::from_secs(2));
 
 /// A message that names a job.
 struct Message {
@@ -97,14 +101,19 @@ impl Consumer {
         let Crew {
             deps, queue, slots, ..
         } = &self.crew;
+        let soft = self.shutdown.soft();
         let receive = async {
             let permits = slots.take(MAX_BATCH).await;
+            if soft.is_cancelled() {
+                return (permits, Ok(Vec::new()));
+            }
             let (wait, hidden) = (deps.config.receive_wait, deps.config.lease);
             let received = queue.receive(permits.len(), wait, hidden).await;
             (permits, received)
         };
-        let soft = self.shutdown.soft();
-        let Some((permits, received)) = soft.run_until_cancelled(receive).await else {
+        let mut receive = std::pin::pin!(receive);
+        let Some((permits, received)) = soft.run_until_cancelled(receive.as_mut()).await else {
+            self.last_receive(receive).await;
             return Ok(());
         };
         let received = received.map_err(|error| error.to_string())?;
@@ -153,6 +162,26 @@ impl Consumer {
         }
         self.delete(&done).await;
         Ok(())
+    }
+
+    /// Beside the jobs that still run, a receive that was under way comes to its end: given up, it may be given the
+    /// very messages of the jobs that are handed back, and hide them from the other workers for the time of a lease.
+    async fn last_receive<T>(
+        &self,
+        receive: impl Future<Output = (T, Result<Vec<Received>, QueueError>)>,
+    ) {
+        let queue = &self.crew.queue;
+        if queue.may_be_left() || self.running.is_empty() {
+            return;
+        }
+        let Ok((_, Ok(received))) = tokio::time::timeout(LAST_RECEIVE, receive).await else {
+            return;
+        };
+        for message in received {
+            if let Err(error) = queue.extend(&message.receipt, Duration::ZERO).await {
+                tracing::debug!(%error, "a message was not handed back");
+            }
+        }
     }
 
     /// The jobs that the messages name, each once. A message that says nothing would come again

@@ -130,7 +130,7 @@ impl Crew {
                 }
             }
         };
-        let end = match &granted.work {
+        let mut end = match &granted.work {
             Work::Export(_) => work.await,
             Work::Check(_) | Work::Disposition(_) | Work::Fixity(_) => tokio::select! {
                 biased;
@@ -138,6 +138,12 @@ impl Crew {
                 why = signal.raised() => Err(JobError::Interrupted(why)),
             },
         };
+        if let Err(JobError::Retry(reason)) = &end
+            && deps.objects.are_away().await
+        {
+            let reason = format!("the object store does not answer: {reason}");
+            end = Err(JobError::NotNow(reason));
+        }
         if matches!(end, Err(JobError::NotNow(_))) {
             // Under the lease that is kept, so that nobody tries in vain meanwhile.
             tokio::select! {

@@ -29,14 +29,22 @@ pub(crate) use multipart::{Multipart, Part};
 pub(crate) use reader::ObjectReader;
 
 /// Whether the store answers, and takes our credentials. It is asked for the list of all buckets, because the
-/// worker is told of buckets only with its jobs: it may not see that list, so to be refused it is an answer.
+/// worker is told of buckets only with its jobs: it may not see that list, and a store need not know it, so to be
+/// refused it is an answer.
 pub(crate) async fn answers(client: &Client) -> Result<(), ObjectError> {
-    match client.list_buckets().max_buckets(1).send().await {
-        Err(error) if error.code() == Some("AccessDenied") => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
+    let Err(error) = client.list_buckets().max_buckets(1).send().await else {
+        return Ok(());
+    };
+    let status = error.raw_response().map(|raw| raw.status());
+    let refused = matches!(error.code(), Some("AccessDenied" | "NotImplemented"));
+    if refused || status.is_some_and(|status| status.is_success()) {
+        return Ok(());
     }
+    Err(error.into())
 }
+
+/// How long the store may take to say that it is there.
+const PRESENT: Duration = Duration::from_secs(10);
 
 /// How objects are read.
 #[derive(Debug, Clone)]
@@ -92,6 +100,15 @@ impl Objects {
             read,
             kms_key,
         }
+    }
+
+    /// Whether the store answers nobody, or does not know us any longer: whatever failed is not the fault of the
+    /// object then, and no try should be lost on it.
+    pub(crate) async fn are_away(&self) -> bool {
+        !matches!(
+            tokio::time::timeout(PRESENT, answers(&self.client)).await,
+            Ok(Ok(()))
+        )
     }
 
     /// How what is written is encrypted; `None`: as the bucket has it.

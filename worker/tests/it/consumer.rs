@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use contract::JobId;
-use runtime::queue::Queue;
+use embedded::queue::MemoryQueue;
+use runtime::queue::{Depth, Outgoing, Queue, QueueError, Receipt, Received};
 use runtime::shutdown::{Drained, Shutdown};
 use uuid::Uuid;
 use worker::client::{DispositionWork, FailureKind, ObjectLocation, Work};
 
-use crate::world::{LONG, PanicsOnce, Status, Waits, World};
+use crate::world::{FakeApi, LONG, PanicsOnce, Status, Waits, World};
 
 #[tokio::test]
 async fn a_panicking_job_gives_its_slot_back() {
@@ -164,6 +166,68 @@ async fn nothing_is_received_after_the_signal() {
     world.worker().run(&shutdown).await;
     assert_eq!(world.queue.depth().await.unwrap().visible, 1);
     assert_eq!(world.api.job(job).attempt, 0);
+}
+
+/// A queue behind a network: a receive that nobody waits for any longer takes messages all the same.
+struct Remote(Arc<MemoryQueue>);
+
+#[async_trait]
+impl Queue for Remote {
+    async fn send(&self, messages: &[Outgoing]) -> Result<(), QueueError> {
+        self.0.send(messages).await
+    }
+
+    async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Received>, QueueError> {
+        let queue = self.0.clone();
+        let received = tokio::spawn(async move { queue.receive(max, wait, visibility).await });
+        received.await.unwrap()
+    }
+
+    async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
+        self.0.extend(receipt, visibility).await
+    }
+
+    async fn delete(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        self.0.delete(receipts).await
+    }
+
+    async fn depth(&self) -> Result<Depth, QueueError> {
+        self.0.depth().await
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_takes_no_message_with_it() {
+    let mut world = World::new().await;
+    let waits = Arc::new(Waits::default());
+    world.scanner = waits.clone();
+    world.config.grace = Duration::from_millis(50);
+    world.config.receive_wait = Duration::from_secs(2);
+    let work = world.check(1, "a.txt", b"text").await;
+    let job = world.job(1, Work::Check(work)).await;
+    let shutdown = Shutdown::new();
+    let worker = world.worker_of(Arc::new(Remote(world.queue.clone())));
+    let script = async {
+        waits.begun.notified().await;
+        shutdown.begin();
+        // The job is handed back while the worker's receive still waits at the queue.
+        let handed_back = |api: &FakeApi| !api.job(job).failures.is_empty();
+        world.api.until(handed_back).await;
+        world.announce(job).await;
+    };
+    let ((), ran) = tokio::join!(script, tokio::time::timeout(LONG, worker.run(&shutdown)));
+    assert!(ran.is_ok());
+    // A receive that was given up would have its turn.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let left = world.queue.depth().await.unwrap();
+    assert_eq!((left.visible, left.in_flight), (1, 0));
 }
 
 #[tokio::test]

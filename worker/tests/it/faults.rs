@@ -1,8 +1,10 @@
 //! An object store that breaks off, changes its mind or says that it is busy.
 
 use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,9 +13,9 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::net::TcpListener;
-use worker::client::{Evidence, Work};
+use worker::client::{DispositionWork, Evidence, FailureKind, FixityWork, ObjectLocation, Work};
 
-use crate::world::{World, noise, s3_client, sha256};
+use crate::world::{Status, World, noise, s3_client, sha256};
 
 /// How the store misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,4 +154,72 @@ async fn a_store_that_makes_no_progress_is_given_up() {
     let (digest, requests) = check(&noise(1_000_000), Fault::BreaksOffAfter(0)).await;
     assert!(digest.is_err());
     assert!(requests < 30, "{requests} requests");
+}
+
+/// Looks at a file, moves one and verifies one: each of them on the last attempt it has.
+async fn one_of_each(world: &World) -> [contract::JobId; 3] {
+    let checked = world.check(1, "a.txt", b"a").await;
+    let source = world.put("incoming", "moved", b"b").await;
+    let moved = DispositionWork {
+        size: 1,
+        target: ObjectLocation {
+            bucket: "records".to_owned(),
+            key: source.key.clone(),
+            etag: None,
+        },
+        source,
+    };
+    let mut kept = world.put("records", "kept", b"c").await;
+    kept.etag = None;
+    let kept = FixityWork { object: kept };
+    let jobs = [
+        world.job(1, Work::Check(checked)).await,
+        world.job(2, Work::Disposition(moved)).await,
+        world.job(3, Work::Fixity(kept)).await,
+    ];
+    for job in jobs {
+        world.api.change(job, |job| job.max_attempts = 1);
+    }
+    jobs
+}
+
+/// Nothing listens there.
+async fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_costs_no_attempt_and_is_waited_for() {
+    let mut world = World::new().await;
+    world.config.not_now = Duration::from_millis(20);
+    world.config.read.retry.attempts = NonZeroU32::MIN;
+    let jobs = one_of_each(&world).await;
+    let there = std::mem::replace(&mut world.s3, s3_client(&nowhere().await).await);
+    let tried = |job: &crate::world::Job| !job.failures.is_empty();
+    world
+        .work_until(|api| jobs.iter().all(|job| tried(&api.job(*job))))
+        .await;
+    for job in jobs {
+        let job = world.api.job(job);
+        assert_eq!(job.status, Status::Ready, "{job:#?}");
+        assert!(
+            job.failures
+                .iter()
+                .all(|(kind, why)| *kind == FailureKind::HandBack
+                    && why.contains("the object store does not answer")),
+            "{job:#?}"
+        );
+        assert!(job.checks.is_empty(), "{job:#?}");
+    }
+
+    world.s3 = there;
+    for job in jobs {
+        world.announce(job).await;
+    }
+    world.work().await;
+    for job in jobs {
+        let job = world.api.job(job);
+        assert_eq!(job.status, Status::Done, "{job:#?}");
+    }
 }

@@ -113,6 +113,10 @@ impl Queue for MemoryQueue {
         }
     }
 
+    fn may_be_left(&self) -> bool {
+        true
+    }
+
     async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError> {
         let lease = Lease::read(receipt).ok_or(QueueError::NotHeld)?;
         let now = self.clock.monotonic();

@@ -28,6 +28,12 @@ pub trait Queue: Send + Sync + 'static {
         visibility: Duration,
     ) -> Result<Vec<Received>, QueueError>;
 
+    /// Whether a receive may be given up while it waits, and nothing is hidden that nobody got. Of a queue behind
+    /// a network it is not certain: a message may be given to a connection that is gone.
+    fn may_be_left(&self) -> bool {
+        false
+    }
+
     /// Hides a received message for `visibility` from now. Zero hands it back.
     async fn extend(&self, receipt: &Receipt, visibility: Duration) -> Result<(), QueueError>;
 

@@ -139,10 +139,14 @@ impl World {
     }
 
     pub(crate) fn worker(&self) -> Worker {
+        self.worker_of(self.queue.clone())
+    }
+
+    pub(crate) fn worker_of(&self, queue: Arc<dyn Queue>) -> Worker {
         Worker::with_api(
             self.config.clone(),
             self.api.clone(),
-            self.queue.clone(),
+            queue,
             self.s3.clone(),
             self.scanner.clone(),
             pronom::Signatures::builtin(),
