@@ -55,7 +55,7 @@ async fn a_killed_system_loses_nothing_and_doubles_nothing() {
             began.elapsed() < Duration::from_mins(1),
             "nothing is accepted: {answer}"
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     served.kill();
     running.kill().unwrap();

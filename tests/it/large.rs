@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::{Client, Large, Served};
 
 /// A file of which a part is a small part.
-const LARGE: u64 = 400 << 20;
+const LARGE: u64 = 300 << 20;
 /// How much more a system may ever have had for it: the parts of uploads and packages that are under way.
 const MORE: u64 = 150 << 20;
 

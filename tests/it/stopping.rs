@@ -40,7 +40,7 @@ async fn sigterm_in_mid_transfer_hands_everything_back_and_no_attempt_is_lost() 
     let began = Instant::now();
     while totals(&client).await["accepted"].as_u64() < Some(10) {
         assert!(began.elapsed() < Duration::from_mins(1), "nothing moves");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let accepted = totals(&client).await["accepted"].as_u64();
     assert!(accepted < Some(FILES), "it was too quick for this test");

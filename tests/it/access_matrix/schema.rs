@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// How deep a selection goes below its root.
-const DEPTH: usize = 6;
+const DEPTH: usize = 4;
 
 const INTROSPECTION: &str = "{ __schema { types {
     name kind possibleTypes { name } interfaces { name }

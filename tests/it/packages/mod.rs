@@ -353,7 +353,7 @@ async fn an_export_of_0_records_is_a_valid_bag() {
 
 #[tokio::test]
 async fn an_export_of_many_records_holds_each_of_them() {
-    let count = usize::try_from(sized("MUNIMENT_TEST_EXPORT_FILES", 200, 100_000)).unwrap();
+    let count = usize::try_from(sized("MUNIMENT_TEST_EXPORT_FILES", 100, 100_000)).unwrap();
     let world = World::embedded().await;
     let client = world.contributor();
     let transfer = client.open_transfer("Many").await;

@@ -108,7 +108,7 @@ const MALWARE: &str = "virus.txt";
 fn files() -> usize {
     let set = std::env::var_os("MUNIMENT_TEST_FILES");
     set.and_then(|text| text.to_str()?.parse().ok())
-        .unwrap_or(100)
+        .unwrap_or(60)
 }
 
 fn folder(files: usize) -> tempfile::TempDir {
@@ -310,7 +310,7 @@ async fn a_restart_of_postgresql_in_mid_traffic_loses_nothing() {
             break;
         }
         assert!(began.elapsed() < Duration::from_mins(1), "nothing moves");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     fleet.services.cluster().restart();
     let output = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap())
