@@ -35,9 +35,9 @@ pub(crate) async fn answers(client: &Client) -> Result<(), ObjectError> {
     let Err(error) = client.list_buckets().max_buckets(1).send().await else {
         return Ok(());
     };
-    let status = error.raw_response().map(|raw| raw.status());
     let refused = matches!(error.code(), Some("AccessDenied" | "NotImplemented"));
-    if refused || status.is_some_and(|status| status.is_success()) {
+    let raw = error.raw_response();
+    if refused || raw.is_some_and(|raw| raw.status().is_success()) {
         return Ok(());
     }
     Err(error.into())
