@@ -39,3 +39,11 @@ impl SteppingClock {
         ]
     }
 }
+
+/// Removes what libfaketime leaves of a process that was killed.
+pub(crate) fn forget(process: u32) {
+    for name in ["faketime_shm", "sem.faketime_sem"] {
+        // Most processes have none.
+        drop(std::fs::remove_file(format!("/dev/shm/{name}_{process}")));
+    }
+}

@@ -246,7 +246,7 @@ async fn an_upload_address_used_again_after_completion_changes_nothing() {
 #[tokio::test]
 async fn an_upload_address_after_its_time_is_refused_and_so_is_completing() {
     let world = World::start_with(|settings| {
-        settings.limits.ticket = Duration::from_secs(2);
+        settings.limits.ticket = Duration::from_secs(4);
         settings.limits.single_put = 1_000;
     })
     .await;
