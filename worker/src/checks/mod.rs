@@ -58,9 +58,10 @@ pub(crate) async fn run(
                 object_etag: seen.etag,
             }
         }
-        Err(error @ PassError::Unreadable(_))
-            if lease.is_last_attempt() && !deps.objects.are_away().await =>
-        {
+        Err(error @ PassError::Unreadable(_)) if lease.is_last_attempt() => {
+            if deps.objects.are_away().await {
+                return Err(JobError::NotNow(error.to_string()));
+            }
             let engines = Engines {
                 format: format::engine(deps.signatures),
                 antivirus: no_engine(),

@@ -141,8 +141,7 @@ impl Crew {
         if let Err(JobError::Retry(reason)) = &end
             && deps.objects.are_away().await
         {
-            let reason = format!("the object store does not answer: {reason}");
-            end = Err(JobError::NotNow(reason));
+            end = Err(JobError::NotNow(reason.clone()));
         }
         if matches!(end, Err(JobError::NotNow(_))) {
             // Under the lease that is kept, so that nobody tries in vain meanwhile.
